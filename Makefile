@@ -1,0 +1,41 @@
+# make run trains everything; make test checks everything; the other targets are below (make help).
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+NOTEBOOKS := $(wildcard 0*.ipynb)
+
+.PHONY: help run test lab lint quality clean
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+run: $(VENV)/run-ready  ## execute the notebooks in place, from the first cell to the last: trains every model
+	$(BIN)/python tests/run_notebooks.py $(NOTEBOOKS)
+
+test: $(VENV)/test-ready  ## lint, then the whole test suite
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/python -m pytest
+
+lab: $(VENV)/run-ready  ## open JupyterLab in this folder
+	$(BIN)/jupyter lab
+
+lint: $(VENV)/test-ready  ## check and format the code, notebooks included
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+quality: $(VENV)/test-ready  ## measure the committed weights: one table
+	$(BIN)/python tests/quality.py
+
+clean:  ## remove .venv and caches
+	rm -rf $(VENV) .pytest_cache .ruff_cache tests/.cache tests/__pycache__
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.8 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 8) else 0'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run-ready: requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/test-ready: requirements-dev.txt requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/run-ready

@@ -1,0 +1,115 @@
+"""The drawn figures of the notebooks: `python tests/figures.py` writes them to assets/ (the notebooks draw their own plots)."""
+
+import sys
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+
+sys.path.insert(0, str(Path(__file__).parent))
+from notebooks import ROOT, definitions
+
+BLUE, GREEN, ORANGE, GREY, RED, INK = "#bcd4ee", "#c8e3c3", "#f7d9a8", "#e3e3e8", "#f2c1bd", "#2b2b33"
+
+
+def canvas(width: float, height: float):
+    """An empty figure with a coordinate system of the same numbers (in inches)."""
+    fig, axis = plt.subplots(figsize=(width, height))
+    axis.set(xlim=(0, width), ylim=(0, height), aspect="equal")
+    axis.axis("off")
+    fig.subplots_adjust(0, 0, 1, 1)
+    return fig, axis
+
+
+def box(axis, x: float, y: float, w: float, h: float, text: str, colour: str, size: float = 9) -> None:
+    """A rounded box with its centre at (x, y)."""
+    axis.add_patch(FancyBboxPatch((x - w / 2, y - h / 2), w, h, boxstyle="round,pad=0,rounding_size=0.08", fc=colour, ec=INK, lw=1))
+    axis.text(x, y, text, ha="center", va="center", fontsize=size, color=INK, linespacing=1.35)
+
+
+def arrow(axis, start, end, colour: str = INK, dashed: bool = False, bend: float = 0.0, width: float = 1.3) -> None:
+    """An arrow between two points, curved by `bend`."""
+    style = {"arrowstyle": "-|>", "mutation_scale": 11, "lw": width, "color": colour, "shrinkA": 0, "shrinkB": 0}
+    axis.add_patch(FancyArrowPatch(start, end, connectionstyle=f"arc3,rad={bend}", ls="--" if dashed else "-", **style))
+
+
+def save(fig, name: str) -> None:
+    """Write the figure to assets/ without a date, so that the same drawing gives the same file."""
+    fig.savefig(ROOT / "assets" / name, dpi=110, metadata={"Software": None})
+    plt.close(fig)
+
+
+def sprite(axis, image: np.ndarray, x: float, y: float, size: float) -> None:
+    """A sprite (16, 16, 3) with its centre at (x, y) and a frame."""
+    half = size / 2
+    axis.imshow(image, extent=(x - half, x + half, y - half, y + half), interpolation="nearest", zorder=2)
+    axis.add_patch(plt.Rectangle((x - half, y - half), size, size, fill=False, ec=INK, lw=0.8, zorder=3))
+
+
+def ddpm_chain() -> None:
+    """A sprite at five moments of the forward process, with the arrows of q and p."""
+    import torch
+
+    nb = definitions("01.ddpm.ipynb")
+    with np.load(ROOT / "data" / "sprites.npz") as data:
+        x_0 = nb.to_tensor(data["images"][[4]])
+    torch.manual_seed(3)
+    alpha_bar, eps = nb.to_alpha_bar(nb.cosine_beta(500)), torch.randn_like(x_0)
+    fig, axis = canvas(9.6, 2.9)
+    places, names = [1.0, 2.9, 4.8, 6.7, 8.6], ["$x_0$", "$x_{t-1}$", "$x_t$", "$x_{t+1}$", "$x_T$"]
+    for x, t, name in zip(places, (0, 150, 240, 330, 500), names):
+        image = nb.q_sample(x_0, torch.tensor([t]), eps, alpha_bar)[0].clamp(-1, 1).permute(1, 2, 0).numpy()
+        sprite(axis, (image + 1) / 2, x, 1.4, 1.15)
+        axis.text(x, 0.55, name, ha="center", fontsize=12, color=INK)
+    for i, (a, b) in enumerate(zip(places[:-1], places[1:])):
+        dashed = i in (0, 3)
+        arrow(axis, (a + 0.35, 2.05), (b - 0.35, 2.05), "#b0413e", dashed, bend=-0.25)
+        arrow(axis, (b - 0.64, 1.3), (a + 0.64, 1.3), "#2f6db0", dashed)
+    axis.text(4.8, 2.62, "forward process $q$: add noise (nothing to learn)", ha="center", color="#b0413e", fontsize=10.5)
+    axis.text(4.8, 0.16, "reverse process $p_\\theta$: take noise away (learnt)", ha="center", color="#2f6db0", fontsize=10.5)
+    save(fig, "ddpm-chain.png")
+
+
+def ddpm_unet() -> None:
+    """The U-Net of 01 with the shape of every map."""
+    fig, axis = canvas(11.5, 5.6)
+    w = definitions("01.ddpm.ipynb").WIDTH
+    top, low = 3.6, 1.35
+    box(axis, 0.75, top, 1.1, 1.5, "$x_t$\n3×16×16", GREY)
+    box(axis, 2.25, top, 1.1, 1.0, f"fold 2×2\n12×8×8\nconv\n{w}×8×8", BLUE, 8)
+    box(axis, 3.95, top, 1.3, 1.0, f"residual\nblock\n{w}×8×8", BLUE)
+    box(axis, 3.95, low, 1.5, 1.15, f"stride 2 conv\nresidual block\n+ attention\n{2 * w}×4×4", GREEN, 8.5)
+    box(axis, 5.95, low, 1.4, 1.0, f"residual\nblock\n{2 * w}×4×4", GREEN)
+    box(axis, 7.95, low, 1.5, 1.15, f"concatenate\n{4 * w}×4×4\nresidual block\n{2 * w}×4×4", GREEN, 8.5)
+    box(axis, 7.95, top, 1.5, 1.15, f"enlarge, conv,\nconcatenate\n{2 * w}×8×8", BLUE, 8.5)
+    box(axis, 9.65, top, 1.2, 1.0, f"residual\nblock\n{w}×8×8", BLUE)
+    box(axis, 10.9, top, 0.95, 1.5, "conv\n12×8×8\nunfold\n3×16×16", GREY, 8)
+    for a, b in (((1.3, top), (1.7, top)), ((2.8, top), (3.3, top)), ((4.7, low), (5.25, low)), ((6.65, low), (7.2, low))):
+        arrow(axis, a, b)
+    arrow(axis, (8.7, top), (9.05, top))
+    arrow(axis, (10.25, top), (10.42, top))
+    arrow(axis, (3.95, 3.1), (3.95, 1.93))
+    arrow(axis, (7.95, 1.93), (7.95, 3.02))
+    arrow(axis, (4.6, top), (7.2, top), "#6a6a78", dashed=True)
+    axis.text(5.9, top + 0.13, f"skip connection {w}×8×8", ha="center", fontsize=8.5, color="#6a6a78")
+    arrow(axis, (4.3, low - 0.58), (7.6, low - 0.58), "#6a6a78", dashed=True, bend=0.16)
+    axis.text(5.95, 0.17, f"skip connection {2 * w}×4×4", ha="center", fontsize=8.5, color="#6a6a78")
+    box(axis, 3.2, 5.15, 2.9, 0.5, "step t: sines and cosines (64), MLP", ORANGE, 8.5)
+    box(axis, 8.0, 5.15, 2.5, 0.5, "class y: row of an embedding table", ORANGE, 8.5)
+    box(axis, 5.75, 5.15, 1.1, 0.5, f"emb: {4 * w}", RED, 9)
+    arrow(axis, (4.65, 5.15), (5.2, 5.15))
+    arrow(axis, (6.75, 5.15), (6.3, 5.15))
+    axis.text(5.75, 4.62, "scale and shift in every residual block", ha="center", fontsize=8.5, color="#9c3b36")
+    for x, y in ((3.95, 4.1), (9.65, 4.1)):
+        arrow(axis, (5.75 + (0.4 if x > 5 else -0.4), 4.9), (x, y), "#9c3b36", width=1)
+    arrow(axis, (5.75, 4.55), (5.95, 1.85), "#9c3b36", width=1)
+    save(fig, "ddpm-unet.png")
+
+
+if __name__ == "__main__":
+    for draw in (ddpm_chain, ddpm_unet):
+        draw()
