@@ -27,7 +27,8 @@ def canvas(width: float, height: float):
 
 def box(axis, x: float, y: float, w: float, h: float, text: str, colour: str, size: float = 9) -> None:
     """A rounded box with its centre at (x, y)."""
-    axis.add_patch(FancyBboxPatch((x - w / 2, y - h / 2), w, h, boxstyle="round,pad=0,rounding_size=0.08", fc=colour, ec=INK, lw=1))
+    style = "round,pad=0,rounding_size=0.08"
+    axis.add_patch(FancyBboxPatch((x - w / 2, y - h / 2), w, h, boxstyle=style, fc=colour, ec=INK, lw=1))
     axis.text(x, y, text, ha="center", va="center", fontsize=size, color=INK, linespacing=1.35)
 
 
@@ -76,37 +77,41 @@ def ddpm_chain() -> None:
 
 def ddpm_unet() -> None:
     """The U-Net of 01 with the shape of every map."""
-    fig, axis = canvas(11.5, 5.6)
+    fig, axis = canvas(11.5, 5.4)
     w = definitions("01.ddpm.ipynb").WIDTH
-    top, low = 3.6, 1.35
-    box(axis, 0.75, top, 1.1, 1.5, "$x_t$\n3×16×16", GREY)
-    box(axis, 2.25, top, 1.1, 1.0, f"fold 2×2\n12×8×8\nconv\n{w}×8×8", BLUE, 8)
-    box(axis, 3.95, top, 1.3, 1.0, f"residual\nblock\n{w}×8×8", BLUE)
-    box(axis, 3.95, low, 1.5, 1.15, f"stride 2 conv\nresidual block\n+ attention\n{2 * w}×4×4", GREEN, 8.5)
-    box(axis, 5.95, low, 1.4, 1.0, f"residual\nblock\n{2 * w}×4×4", GREEN)
-    box(axis, 7.95, low, 1.5, 1.15, f"concatenate\n{4 * w}×4×4\nresidual block\n{2 * w}×4×4", GREEN, 8.5)
-    box(axis, 7.95, top, 1.5, 1.15, f"enlarge, conv,\nconcatenate\n{2 * w}×8×8", BLUE, 8.5)
-    box(axis, 9.65, top, 1.2, 1.0, f"residual\nblock\n{w}×8×8", BLUE)
-    box(axis, 10.9, top, 0.95, 1.5, "conv\n12×8×8\nunfold\n3×16×16", GREY, 8)
-    for a, b in (((1.3, top), (1.7, top)), ((2.8, top), (3.3, top)), ((4.7, low), (5.25, low)), ((6.65, low), (7.2, low))):
+    top, low = 3.2, 1.0
+    box(axis, 0.75, top, 1.1, 1.4, "$x_t$\n3×16×16", GREY)
+    box(axis, 2.4, top, 1.25, 1.1, f"fold 2×2\n12×8×8\nconv\n{w}×8×8", BLUE, 8.5)
+    box(axis, 4.15, top, 1.25, 1.1, f"residual\nblock\n{w}×8×8", BLUE)
+    box(axis, 4.15, low, 1.5, 1.1, f"stride 2 conv\n2 residual blocks\n{2 * w}×4×4", GREEN)
+    box(axis, 6.15, low, 1.4, 1.1, f"self-attention\n16 places\n{2 * w}×4×4", GREEN)
+    box(axis, 8.15, low, 1.5, 1.1, f"2 residual blocks\n1×1 conv, unfold\n{w}×8×8", GREEN, 8.5)
+    axis.add_patch(plt.Circle((8.15, top), 0.24, fc="white", ec=INK, lw=1.2))
+    axis.text(8.15, top, "+", ha="center", va="center", fontsize=15, color=INK)
+    box(axis, 9.45, top, 1.2, 1.1, f"residual\nblock\n{w}×8×8", BLUE)
+    box(axis, 10.85, top, 1.0, 1.4, "conv\n12×8×8\nunfold\n3×16×16", GREY, 8.5)
+    for a, b in (((1.3, top), (1.77, top)), ((3.03, top), (3.52, top)), ((8.39, top), (8.85, top)), ((10.05, top), (10.35, top))):
         arrow(axis, a, b)
-    arrow(axis, (8.7, top), (9.05, top))
-    arrow(axis, (10.25, top), (10.42, top))
-    arrow(axis, (3.95, 3.1), (3.95, 1.93))
-    arrow(axis, (7.95, 1.93), (7.95, 3.02))
-    arrow(axis, (4.6, top), (7.2, top), "#6a6a78", dashed=True)
-    axis.text(5.9, top + 0.13, f"skip connection {w}×8×8", ha="center", fontsize=8.5, color="#6a6a78")
-    arrow(axis, (4.3, low - 0.58), (7.6, low - 0.58), "#6a6a78", dashed=True, bend=0.16)
-    axis.text(5.95, 0.17, f"skip connection {2 * w}×4×4", ha="center", fontsize=8.5, color="#6a6a78")
-    box(axis, 3.2, 5.15, 2.9, 0.5, "step t: sines and cosines (64), MLP", ORANGE, 8.5)
-    box(axis, 8.0, 5.15, 2.5, 0.5, "class y: row of an embedding table", ORANGE, 8.5)
-    box(axis, 5.75, 5.15, 1.1, 0.5, f"emb: {4 * w}", RED, 9)
-    arrow(axis, (4.65, 5.15), (5.2, 5.15))
-    arrow(axis, (6.75, 5.15), (6.3, 5.15))
-    axis.text(5.75, 4.62, "scale and shift in every residual block", ha="center", fontsize=8.5, color="#9c3b36")
-    for x, y in ((3.95, 4.1), (9.65, 4.1)):
-        arrow(axis, (5.75 + (0.4 if x > 5 else -0.4), 4.9), (x, y), "#9c3b36", width=1)
-    arrow(axis, (5.75, 4.55), (5.95, 1.85), "#9c3b36", width=1)
+    for a, b in (
+        ((4.9, low), (5.45, low)),
+        ((6.85, low), (7.4, low)),
+        ((4.15, 2.65), (4.15, 1.55)),
+        ((8.15, 1.55), (8.15, 2.96)),
+    ):
+        arrow(axis, a, b)
+    arrow(axis, (4.78, top), (7.91, top), "#6a6a78", dashed=True)
+    axis.text(5.95, top - 0.22, f"skip connection {w}×8×8", ha="center", fontsize=9, color="#6a6a78")
+    box(axis, 2.9, 4.95, 2.9, 0.5, "step t: sines and cosines (64), MLP", ORANGE, 8.5)
+    box(axis, 8.9, 4.95, 2.6, 0.5, "class y: row of an embedding table", ORANGE, 8.5)
+    box(axis, 5.95, 4.95, 1.2, 0.5, f"emb: {4 * w}", RED, 9)
+    arrow(axis, (4.35, 4.95), (5.35, 4.95))
+    arrow(axis, (7.6, 4.95), (6.55, 4.95))
+    axis.text(5.95, 4.36, "scale and shift\nin every residual block", ha="center", va="center", fontsize=8.5, color="#9c3b36")
+    red = "#9c3b36"
+    arrow(axis, (5.35, 4.78), (4.3, 3.77), red, width=1)
+    arrow(axis, (6.55, 4.78), (9.3, 3.77), red, width=1)
+    arrow(axis, (5.3, 4.1), (4.75, 1.58), red, width=1)
+    arrow(axis, (6.6, 4.1), (7.55, 1.58), red, width=1)
     save(fig, "ddpm-unet.png")
 
 

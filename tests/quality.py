@@ -66,17 +66,16 @@ def to_tensor(images: np.ndarray) -> torch.Tensor:
 
 
 class Judge(nn.Module):
-    """Reads a sprite: 64 features, 5 class logits, W word logits."""
+    """Reads a sprite: 128 features, 5 class logits, W word logits."""
 
     def __init__(self, words: int):
         super().__init__()
         self.body = nn.Sequential(
-            *(nn.Conv2d(3, 32, 3, padding=1), nn.GroupNorm(8, 32), nn.SiLU()),
-            *(nn.Conv2d(32, 64, 3, padding=1, stride=2), nn.GroupNorm(8, 64), nn.SiLU()),  # 8x8
+            *(nn.PixelUnshuffle(2), nn.Conv2d(12, 64, 3, padding=1), nn.GroupNorm(8, 64), nn.SiLU()),  # 8x8
             *(nn.Conv2d(64, 96, 3, padding=1, stride=2), nn.GroupNorm(8, 96), nn.SiLU()),  # 4x4
-            *(nn.Flatten(), nn.Linear(96 * 16, 64), nn.Tanh()),
+            *(nn.Flatten(), nn.Linear(96 * 16, 128), nn.LayerNorm(128), nn.SiLU()),
         )
-        self.classes, self.words = nn.Linear(64, len(CLASSES)), nn.Linear(64, words)
+        self.classes, self.words = nn.Linear(128, len(CLASSES)), nn.Linear(128, words)
 
 
 def train_judge(sprites: Sprites, words: List[str], steps: int, seed: int = 0) -> Judge:
@@ -100,7 +99,7 @@ def train_judge(sprites: Sprites, words: List[str], steps: int, seed: int = 0) -
     return judge.eval()
 
 
-def the_judge(steps: int = 1500) -> Judge:
+def the_judge(steps: int = 3000) -> Judge:
     """The judge of the data beside us; trained once, then kept in tests/.cache under a name that has all it depends on."""
     name = hashlib.sha256((ROOT / "data" / "sprites.npz").read_bytes() + Path(__file__).read_bytes()).hexdigest()[:16]
     file, train = CACHE / f"judge-{name}-{steps}.pt", load(TRAIN)
@@ -117,7 +116,7 @@ def the_judge(steps: int = 1500) -> Judge:
 
 @torch.no_grad()
 def features(judge: Judge, images: np.ndarray) -> torch.Tensor:
-    """Penultimate features (n, 64) of uint8 sprites."""
+    """Penultimate features (n, 128) of uint8 sprites."""
     return torch.cat([judge.body(batch) for batch in to_tensor(images).split(500)])
 
 
@@ -213,16 +212,17 @@ def to_uint8(x: torch.Tensor) -> np.ndarray:
 
 
 def sample_ddpm(steps: int) -> Callable[[Sprites], Dict]:
-    """A function from the prompts (their labels are used) to samples of assets/DDPM/best_ddpm.pt by DDIM."""
+    """A function that draws the labels of prompts with assets/DDPM/best_ddpm.pt, by DDIM with fresh noise (eta = 1)."""
 
     def sample(prompts: Sprites) -> Dict:
         nb = definitions("01.ddpm.ipynb")
         model, facts = nb.load_model(ROOT / "assets" / "DDPM" / "best_ddpm.pt")
+        alpha_bar = nb.to_alpha_bar(nb.cosine_beta(facts["T"]))
         torch.manual_seed(0)
         start, images = time.process_time(), []
         for labels in torch.from_numpy(prompts.labels.astype(np.int64)).split(250):
             x_T = torch.randn(len(labels), 3, 16, 16)
-            images.append(to_uint8(nb.sample(model, x_T, labels, steps=steps, eta=0.0)))
+            images.append(to_uint8(nb.sample(model, x_T, labels, alpha_bar, steps, eta=1.0)))
         spent = time.process_time() - start
         return {"images": np.concatenate(images), "sampling_cpu_seconds": spent, "training_cpu_seconds": facts["cpu_seconds"]}
 

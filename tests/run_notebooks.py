@@ -6,8 +6,10 @@ A notebook is replaced only when its last cell has run. Its metadata then record
 the seconds it took and the peak memory of its kernel.
 """
 
+import base64
 import hashlib
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -27,6 +29,19 @@ def code_digest(nb: nbformat.NotebookNode) -> str:
     """SHA-256 of the sources of all code cells, in order."""
     sources = [cell.source for cell in nb.cells if cell.cell_type == "code"]
     return hashlib.sha256("\0".join(sources).encode()).hexdigest()
+
+
+def attach_pictures(nb: nbformat.NotebookNode, assets: Path) -> None:
+    """Put the pictures that markdown cells refer to as `attachment:NAME`, found anywhere in assets/, into these cells.
+
+    Attached pictures show in Jupyter, on GitHub and in Colab alike, with or without the repository beside the notebook.
+    """
+    for cell in nb.cells:
+        names = re.findall(r"\(attachment:([^)]+)\)", cell.source) if cell.cell_type == "markdown" else []
+        if names:
+            files = {name: next(assets.rglob(name)) for name in names}
+            kinds = {name: "image/" + file.suffix[1:] for name, file in files.items()}
+            cell["attachments"] = {n: {kinds[n]: base64.b64encode(files[n].read_bytes()).decode()} for n in names}
 
 
 class Progress:
@@ -80,6 +95,7 @@ def run(path: Path) -> None:
         progress.done.set()
     seconds, unit = time.time() - start, 2**20 if sys.platform == "darwin" else 2**10
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
+    attach_pictures(nb, path.parent / "assets")
     nb.metadata.pop("widgets", None)
     nb.metadata["sd_nano"] = {
         "code_sha256": code_digest(nb),

@@ -1,0 +1,179 @@
+"""The committed notebooks as documents: executed in order by the code they hold, clean outputs, and the rules of style."""
+
+import ast
+import re
+import statistics
+
+import pytest
+from notebooks import NOTEBOOKS, ROOT, code_cells, read
+from run_notebooks import code_digest
+
+pytestmark = pytest.mark.parametrize("name", NOTEBOOKS)
+
+
+def outputs(name):
+    return [output for cell in code_cells(name) for output in cell.outputs]
+
+
+def output_text(name):
+    parts = []
+    for output in outputs(name):
+        parts.append(output.get("text", ""))
+        parts += [value for kind, value in output.get("data", {}).items() if kind.startswith("text/") and isinstance(value, str)]
+    return "\n".join(parts)
+
+
+def test_was_executed_in_order_by_the_code_it_holds(name):
+    cells = code_cells(name)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert read(name).metadata["sd_nano"]["code_sha256"] == code_digest(read(name)), f"{name} was edited: make run"
+
+
+def test_run_was_within_its_budget(name):
+    facts = read(name).metadata["sd_nano"]
+    assert facts["seconds"] < {"01": 600, "02": 300, "03": 600}[name[:2]]
+    assert facts["peak_memory_mb"] < 2048
+    assert (ROOT / name).stat().st_size < 3e6
+
+
+def test_outputs_have_no_errors_warnings_or_machine_paths(name):
+    assert not [o for o in outputs(name) if o.output_type == "error" or o.get("name") == "stderr"]
+    found = re.search(r"warning|traceback|/root/|/home/|/tmp/|/Users/|site-packages", output_text(name), re.IGNORECASE)
+    assert found is None, found
+
+
+def test_every_interactive_figure_has_a_still_one_near(name):
+    """GitHub shows no plotly: a PNG must be among the outputs or attachments of the same section."""
+    sections, count = [[]], 0
+    for cell in read(name).cells:
+        if cell.cell_type == "markdown" and re.search(r"^##? ", cell.source, re.MULTILINE):
+            sections.append([])
+        sections[-1].append(cell)
+    for section in sections:
+        kinds = [kind for cell in section for output in cell.get("outputs", []) for kind in output.get("data", {})]
+        if "application/vnd.plotly.v1+json" in kinds:
+            assert "image/png" in kinds, section[0].source
+            count += 1
+    assert count > 0
+
+
+def test_pictures_in_the_text_are_attached_and_are_those_of_assets(name):
+    for cell in read(name).cells:
+        if cell.cell_type == "markdown":
+            names = re.findall(r"\(attachment:([^)]+)\)", cell.source)
+            assert sorted(names) == sorted(cell.get("attachments", {}))
+            assert not re.findall(r"!\[[^]]*\]\((?!attachment:|https://colab)", cell.source)
+            for picture in names:
+                assert len(list((ROOT / "assets").rglob(picture))) == 1, picture
+
+
+def test_opens_with_title_badge_and_one_cell_of_parameters(name):
+    cells = read(name).cells
+    assert cells[0].source.startswith("# ")
+    assert f"colab.research.google.com/github/metamath1/stable-diffusion-nano/blob/main/{name}" in cells[0].source
+    tagged = [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])]
+    assert len(tagged) == 1
+    assert {"TRAIN", "SEED"} <= {target.id for node in ast.parse(tagged[0].source).body for target in node.targets}
+
+
+def test_cells_are_short_and_prose_is_ample(name):
+    lines = [len(cell.source.splitlines()) for cell in code_cells(name)]
+    words = sum(len(cell.source.split()) for cell in read(name).cells if cell.cell_type == "markdown")
+    assert max(lines) <= 30
+    assert statistics.median(lines) <= 12
+    assert words >= 4 * sum(lines)
+
+
+def test_a_paragraph_stands_before_every_code_cell(name):
+    cells = read(name).cells
+    bare = [cell.source[:60] for before, cell in zip(cells, cells[1:]) if cell.cell_type == before.cell_type == "code"]
+    assert not bare
+
+
+def test_prose_has_no_exclamation_marks_or_emoji(name):
+    for cell in read(name).cells:
+        if cell.cell_type == "markdown":
+            text = re.sub(r"!\[|\$[^$]*\$|`[^`]*`", "", cell.source)
+            assert "!" not in text, text[:80]
+            assert not re.search("[\U0001f300-\U0001faff\u2600-\u27bf]", text), text[:80]
+
+
+def bound_names(tree):
+    """Names that the statements of a cell bind at the top level: assignments, loops, with, imports, functions, classes."""
+    names = set()
+
+    class Visitor(ast.NodeVisitor):
+        def visit_FunctionDef(self, node):
+            names.add(node.name)
+
+        visit_ClassDef = visit_FunctionDef
+
+        def visit_Lambda(self, node):
+            pass
+
+        visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_Lambda
+
+        def visit_Name(self, node):
+            if isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+
+        def visit_alias(self, node):
+            names.add((node.asname or node.name).split(".")[0])
+
+    Visitor().visit(tree)
+    return names
+
+
+def test_no_name_is_bound_in_two_cells(name):
+    seen = {}
+    for i, cell in enumerate(code_cells(name)):
+        for bound in bound_names(ast.parse(cell.source)):
+            assert bound not in seen, f"{bound} is bound in code cells {seen[bound] + 1} and {i + 1}"
+            seen[bound] = i
+
+
+def test_code_is_python_3_8_with_hints_and_docstrings(name):
+    for cell in code_cells(name):
+        tree = ast.parse(cell.source, feature_version=(3, 8))
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("__"):
+                assert ast.get_docstring(node), node.name
+            if isinstance(node, ast.FunctionDef):
+                arguments = node.args.args + node.args.kwonlyargs
+                assert all(a.annotation or a.arg in ("self",) for a in arguments), node.name
+                assert node.returns is not None or node.name == "__init__", node.name
+
+
+def test_random_numbers_are_seeded_in_the_same_cell(name):
+    """A cell that calls a random function at its top level (not inside a definition) sets its own seed first."""
+    for cell in code_cells(name):
+        tree = ast.parse(cell.source)
+        top = [node for node in tree.body if not isinstance(node, (ast.FunctionDef, ast.ClassDef))]
+        source = "\n".join(ast.get_source_segment(cell.source, node) for node in top)
+        if re.search(r"torch\.(randn|rand|randint|randperm|multinomial|randn_like)\(|np\.random\.", source):
+            assert "manual_seed(SEED" in source or "RandomState(SEED" in source, source[:80]
+
+
+def test_equations_are_numbered_once_and_in_order(name):
+    text = "\n".join(cell.source for cell in read(name).cells if cell.cell_type == "markdown")
+    tags = [int(tag) for tag in re.findall(r"\\tag\{(\d+)\}", text)]
+    assert tags == list(range(1, len(tags) + 1))
+    code = "\n".join(cell.source for cell in code_cells(name))
+    assert {int(n) for n in re.findall(r"eq\. \((\d+)\)", code)} <= set(tags)
+
+
+def test_shared_definitions_are_the_same_text(name):
+    """Functions and classes of the same name in two notebooks are the same, letter for letter."""
+
+    def definitions_of(other):
+        found = {}
+        for cell in code_cells(other):
+            for node in ast.parse(cell.source).body:
+                if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                    found[node.name] = ast.get_source_segment(cell.source, node)
+        return found
+
+    mine = definitions_of(name)
+    for other in NOTEBOOKS:
+        for function, source in definitions_of(other).items():
+            assert mine.get(function, source) == source, f"{function} differs in {name} and {other}"
