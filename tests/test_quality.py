@@ -48,7 +48,7 @@ def test_measures_tell_good_from_bad():
     good, bad, mixed = (yard.figures(s, words=True) for s in (real, mud, wrong))
     assert good["class_accuracy"] > 0.99 > mixed["class_accuracy"]
     assert good["word_accuracy"] > mixed["word_accuracy"] + 0.3
-    assert bad["sprite_fid"] > 1.5 * good["sprite_fid"]
+    assert bad["sprite_fid"] > 1.2 * good["sprite_fid"]  # with few samples the floor itself is high
     assert bad["crispness"] > 3 * good["crispness"]
     assert good["novelty"] == 0  # training sprites are copies of themselves
     assert bad["novelty"] > 0.99

