@@ -110,11 +110,45 @@ def ddpm_unet() -> None:
     red = "#9c3b36"
     arrow(axis, (5.35, 4.78), (4.3, 3.77), red, width=1)
     arrow(axis, (6.55, 4.78), (9.3, 3.77), red, width=1)
-    arrow(axis, (5.3, 4.1), (4.75, 1.58), red, width=1)
-    arrow(axis, (6.6, 4.1), (7.55, 1.58), red, width=1)
     save(fig, "ddpm-unet.png")
 
 
+def vae_encoder_decoder() -> None:
+    """Encoder and decoder of 02 with the shape of every map, and z = mu + sigma eps between them."""
+    nb = definitions("02.vae_latent_2d.ipynb")
+    w, enc, deep = nb.WIDTH, nb.ENC_BLOCKS, nb.DEEP_BLOCKS
+    with np.load(ROOT / "data" / "sprites.npz") as data:
+        image = data["images"][4]
+    fig, axis = canvas(13.9, 4.1)
+    y, blocks = 2.2, {1: "1 residual block"}
+    for x, name in ((0.75, "$x$"), (13.15, r"$\hat{x}$")):
+        sprite(axis, image, x, y, 1.1)
+        axis.text(x, y + 0.78, name, ha="center", fontsize=12, color=INK)
+        axis.text(x, y - 0.87, "3×16×16", ha="center", fontsize=9, color=INK)
+    box(axis, 2.2, y, 1.05, 1.5, f"fold 2×2\n12×8×8\n\nconv 3×3\n{w}×8×8", BLUE, 8.5)
+    box(axis, 3.6, y, 1.2, 1.5, f"{blocks.get(enc, f'{enc} residual blocks')}\n{w}×8×8\n\nconv 3×3\n8×8×8", BLUE, 8.5)
+    box(axis, 5.1, y + 0.75, 1.0, 0.8, "$\\mu$\n4×8×8", ORANGE)
+    box(axis, 5.1, y - 0.75, 1.0, 0.8, "$\\log\\,\\sigma^2$\n4×8×8", ORANGE)
+    box(axis, 5.1, y - 1.75, 1.0, 0.5, "$\\varepsilon\\sim\\mathcal{N}(0,I)$", GREY, 8.5)
+    box(axis, 6.95, y, 1.5, 1.0, "$z=\\mu+\\sigma\\varepsilon$\n4×8×8", RED, 10)
+    box(axis, 8.7, y, 1.15, 1.5, f"conv 3×3\n{w}×8×8\n\nresidual block\n{w}×8×8", GREEN, 8.5)
+    box(axis, 10.1, y, 1.15, 1.5, f"detour\nstride 2 conv\n{deep} residual blocks\n{w}×4×4\nunfold, add\n{w}×8×8", GREEN, 8.5)
+    box(axis, 11.5, y, 1.15, 1.5, f"residual block\n{w}×8×8\nconv 3×3\n12×8×8\nunfold 2×2\n3×16×16", GREEN, 8.5)
+    for a, b in ((1.35, 1.66), (2.74, 2.98), (7.72, 8.1), (9.3, 9.5), (10.7, 10.9), (12.1, 12.55)):
+        arrow(axis, (a, y), (b, y))
+    arrow(axis, (4.22, y + 0.2), (4.58, y + 0.6))
+    arrow(axis, (4.22, y - 0.2), (4.58, y - 0.6))
+    arrow(axis, (5.62, y + 0.7), (6.18, y + 0.3))
+    arrow(axis, (5.62, y - 0.7), (6.18, y - 0.3))
+    arrow(axis, (5.62, y - 1.75), (6.75, y - 0.52), dashed=True)
+    for x, width, title in ((2.95, 2.8, "encoder $q(z|x)$"), (10.1, 4.25, "decoder $p(x|z)$")):
+        axis.add_patch(plt.Rectangle((x - width / 2, y - 1.0), width, 2.45, fill=False, ec="#8a8a98", lw=1, ls=":"))
+        axis.text(x, y + 1.12, title, ha="center", fontsize=10.5, color=INK)
+    axis.text(5.1, y + 1.5, "a Gaussian for each of 256 numbers", ha="center", fontsize=9, color="#9c3b36")
+    axis.text(6.95, y + 0.62, "a map: 8×8 places", ha="center", fontsize=9, color="#9c3b36")
+    save(fig, "vae-encoder-decoder.png")
+
+
 if __name__ == "__main__":
-    for draw in (ddpm_chain, ddpm_unet):
+    for draw in (ddpm_chain, ddpm_unet, vae_encoder_decoder):
         draw()

@@ -25,6 +25,7 @@ from notebooks import ROOT, definitions
 
 CLASSES = ("hero", "non-hero", "food", "spell", "side-facing")
 CACHE = ROOT / "tests" / ".cache"
+VAE_FILE = ROOT / "assets" / "vae_latent_2d_emb4" / "best_vae.pt"
 TRAIN, TEST, NOVEL = 0, 1, 2
 
 
@@ -212,7 +213,7 @@ def to_uint8(x: torch.Tensor) -> np.ndarray:
 
 
 def sample_ddpm(steps: int) -> Callable[[Sprites], Dict]:
-    """A function that draws the labels of prompts with assets/DDPM/best_ddpm.pt, by DDIM with fresh noise (eta = 1)."""
+    """A function that draws the labels of prompts with assets/DDPM/best_ddpm.pt, as 01 does: DDIM, eta = 1, bent steps."""
 
     def sample(prompts: Sprites) -> Dict:
         nb = definitions("01.ddpm.ipynb")
@@ -222,11 +223,31 @@ def sample_ddpm(steps: int) -> Callable[[Sprites], Dict]:
         start, images = time.process_time(), []
         for labels in torch.from_numpy(prompts.labels.astype(np.int64)).split(250):
             x_T = torch.randn(len(labels), 3, 16, 16)
-            images.append(to_uint8(nb.sample(model, x_T, labels, alpha_bar, steps, eta=1.0)))
+            images.append(to_uint8(nb.sample(model, x_T, labels, alpha_bar, steps, eta=1.0, bend=0.7)))
         spent = time.process_time() - start
         return {"images": np.concatenate(images), "sampling_cpu_seconds": spent, "training_cpu_seconds": facts["cpu_seconds"]}
 
     return sample
+
+
+@torch.no_grad()
+def vae_figures(yard: Measure) -> Dict[str, float]:
+    """Test sprites encoded and decoded: PSNR over all pixels, and how far the judge sees them as the same sprites."""
+    nb = definitions("02.vae_latent_2d.ipynb")
+    model, facts = nb.load_vae(str(VAE_FILE))
+    images = to_uint8(nb.decode_all(model, nb.encode_all(model, to_tensor(yard.test.images))[0]))
+    restored = yard.test._replace(images=images)
+    error = np.square(images.astype(np.float64) - yard.test.images).mean()
+    return {
+        "psnr": float(10 * np.log10(255**2 / error)),
+        "sprite_fid": yard.fid(images),
+        "sprite_fid_floor": yard.floor,
+        "crispness": distinct_colours(images) / yard.colours,
+        "class_accuracy": class_accuracy(yard.judge, restored),
+        "word_accuracy": word_accuracy(yard.judge, restored, yard.words),
+        "samples": len(images),
+        "training_cpu_seconds": facts["cpu_seconds"],
+    }
 
 
 ROWS = {
@@ -255,13 +276,15 @@ def measure(samples: int = 2000, only: Optional[List[str]] = None, save: Optiona
         if save:
             save.mkdir(parents=True, exist_ok=True)
             np.savez_compressed(save / f"{name}.npz", **made._asdict())
+    if not only or "vae" in only:
+        result["vae"] = vae_figures(yard)
     return result
 
 
 def table(result: Dict[str, Dict]) -> str:
     """The figures as a Markdown table, a row a weight file and sampler."""
     heads = ("class_accuracy", "word_accuracy", "sprite_fid", "sprite_fid_floor", "crispness", "novelty", "usefulness")
-    heads += ("usefulness_real", "samples", "training_cpu_seconds", "sampling_cpu_seconds")
+    heads += ("usefulness_real", "psnr", "samples", "training_cpu_seconds", "sampling_cpu_seconds")
     lines = ["| | " + " | ".join(head.replace("_", " ") for head in heads) + " |", "| --- |" + " --- |" * len(heads)]
     for name, row in result.items():
         cells = (row.get(head) for head in heads)
@@ -275,7 +298,7 @@ if __name__ == "__main__":
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--save", type=Path, help="keep the raw samples in this folder")
     parser.add_argument("--samples", type=int, default=2000, help="sprites to sample (a multiple of 5)")
-    parser.add_argument("--only", nargs="+", choices=list(ROWS), help="these rows alone")
+    parser.add_argument("--only", nargs="+", choices=[*ROWS, "vae"], help="these rows alone")
     args = parser.parse_args()
     figures = measure(args.samples, args.only, args.save)
     print(table(figures))

@@ -18,6 +18,11 @@ from run_notebooks import code_digest
 
 TINY = {
     "01": {"T": 12, "WIDTH": 16, "WIDTH_SHORT": 16, "STEPS": 12, "STEPS_SHORT": 3, "CLASSIFIER_STEPS": 5, "SAMPLES": 30},
+    "02": {"WIDTH": 16, "DEEP_BLOCKS": 1, "STEPS": 12, "STEPS_DIAL": 3, "SAMPLES": 20},
+    "03": {
+        **{"T": 24, "WIDTH": 16, "D_TAU": 16, "HEADS": 2, "STEPS": 6, "READER_STEPS": 5, "SAMPLES": 30},
+        "needs": ("assets/vae_latent_2d_emb4/best_vae.pt",),
+    },
 }
 OFFLINE = """
 import socket
@@ -152,7 +157,12 @@ BROKEN = {
     "one colour channel": ("images", lambda a: a[..., 0], r"'images' should be .*found uint8 \(15, 16, 16\)"),
     "labels of floats": ("labels", lambda a: a.astype(float), r"'labels' should be uint8 \(15,\), found float64"),
     "labels out of range": ("labels", lambda a: a + np.uint8(5), r"'labels' should hold 0 to 4, found 9"),
-    "labels cut short": ("labels", lambda a: a[:9], r"should be uint8 \(9"),
+    "labels cut short": ("labels", lambda a: a[:9], r"'labels' should be uint8 \(15,\), found uint8 \(9,\)"),
+    "one-hot labels": (
+        "labels",
+        lambda a: np.eye(5, dtype=np.uint8)[a],
+        r"'labels' should be uint8 \(15,\), found uint8 \(15, 5\)",
+    ),
     "split out of range": ("split", lambda a: a + np.uint8(2), r"'split' should hold 0 to 2, found 4"),
     "split cut short": ("split", lambda a: a[1:], r"'split' should be uint8 \(15,\), found uint8 \(14,\)"),
     "split of text": ("split", lambda a: a.astype(str), r"'split' should be uint8 \(15,\), found <U3"),
@@ -171,7 +181,7 @@ def test_broken_arrays_give_one_sentence(case, nb, arrays, tmp_path):
     assert caught.value.__context__ is None  # nothing but the sentence
 
 
-@pytest.mark.parametrize("name", ["images", "split"])
+@pytest.mark.parametrize("name", ["images", "labels", "split"])
 def test_a_missing_array_is_named(name, nb, arrays, tmp_path):
     arrays.pop(name)
     np.savez(tmp_path / "sprites.npz", **arrays)
@@ -249,7 +259,7 @@ def test_a_damaged_download_is_named_and_not_kept(damage, nb, server, tmp_path, 
 def test_an_unreachable_file_is_named_with_what_to_do(nb, server, tmp_path, monkeypatch):
     served, url = server
     monkeypatch.chdir(tmp_path)
-    for nb.REPO_URL in (url + "/nowhere", "http://127.0.0.1:9"):
+    for nb.REPO_URL in (url + "/nowhere", "http://127.0.0.1:9", "no-address"):
         with pytest.raises(
             FileNotFoundError, match=r"data/sprites\.npz is missing and .* cannot be reached: put that file there"
         ) as caught:
