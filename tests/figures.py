@@ -1,5 +1,6 @@
 """The drawn figures of the notebooks: `python tests/figures.py` writes them to assets/ (the notebooks draw their own plots)."""
 
+import io
 import sys
 from pathlib import Path
 
@@ -9,6 +10,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).parent))
 from notebooks import ROOT, definitions
@@ -38,10 +40,12 @@ def arrow(axis, start, end, colour: str = INK, dashed: bool = False, bend: float
     axis.add_patch(FancyArrowPatch(start, end, connectionstyle=f"arc3,rad={bend}", ls="--" if dashed else "-", **style))
 
 
-def save(fig, name: str) -> None:
-    """Write the figure to assets/ without a date, so that the same drawing gives the same file."""
-    fig.savefig(ROOT / "assets" / name, dpi=110, metadata={"Software": None})
+def save(fig, name: str, dpi: int = 110) -> None:
+    """Write the figure to assets/ in 256 colours, which keeps the notebooks small, and without a date."""
+    buffer = io.BytesIO()
+    fig.savefig(buffer, dpi=dpi, format="png")
     plt.close(fig)
+    Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(ROOT / "assets" / name, optimize=True)
 
 
 def sprite(axis, image: np.ndarray, x: float, y: float, size: float) -> None:

@@ -13,7 +13,8 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Callable, Dict, List, NamedTuple, Optional
+from types import ModuleType
+from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 import torch
@@ -27,6 +28,7 @@ CLASSES = ("hero", "non-hero", "food", "spell", "side-facing")
 CACHE = ROOT / "tests" / ".cache"
 VAE_FILE = ROOT / "assets" / "vae_latent_2d_emb4" / "best_vae.pt"
 TRAIN, TEST, NOVEL = 0, 1, 2
+LDM_SCALE, LDM_ETA = 2.0, 0.0  # guidance scale and fresh noise, as chosen in 03
 
 
 class Sprites(NamedTuple):
@@ -230,6 +232,53 @@ def sample_ddpm(steps: int) -> Callable[[Sprites], Dict]:
     return sample
 
 
+def with_autoencoder() -> ModuleType:
+    """The definitions of 03 with the committed autoencoder in place, so that to_latent and to_pixels work."""
+    nb = definitions("03.ldm_nano.ipynb")
+    nb.vae, facts = nb.load_vae(str(VAE_FILE))
+    nb.latent_mean, nb.latent_std = facts["latent_mean"], facts["latent_std"]
+    return nb
+
+
+def load_ldm(switch: str) -> Tuple[ModuleType, torch.nn.Module, Dict]:
+    """The definitions of 03, the network of one position of the switch, and the history of its training."""
+    nb = with_autoencoder()
+    path = str(ROOT / "assets" / f"LDM_{switch}_VAE_4" / "best_ldm.pt")
+    model, facts = nb.load_ldm(path)
+    nb.check_fit(path, facts, facts["vocabulary"], nb.latent_mean)  # trained with this autoencoder
+    return nb, model, facts
+
+
+def sample_ldm(switch: str, steps: int) -> Callable[[Sprites], Dict]:
+    """A function that draws the captions of prompts with the weights of 03, by DDIM with guidance."""
+
+    @torch.no_grad()
+    def sample(prompts: Sprites) -> Dict:
+        nb, model, facts = load_ldm(switch)
+        alpha_bar = nb.to_alpha_bar(nb.cosine_beta(facts["T"]))
+        tokens = nb.tokenize(prompts.captions.tolist(), facts["vocabulary"], nb.MAX_WORDS)
+        torch.manual_seed(0)
+        start, images = time.process_time(), []
+        for part in tokens.split(250):
+            z_T = torch.randn(len(part), 4, 8, 8)
+            images.append(to_uint8(nb.to_pixels(nb.sample_latents(model, z_T, part, alpha_bar, steps, LDM_SCALE, LDM_ETA))))
+        spent = time.process_time() - start
+        return {"images": np.concatenate(images), "sampling_cpu_seconds": spent, "training_cpu_seconds": facts["cpu_seconds"]}
+
+    return sample
+
+
+def novel_figures(yard: Measure, sample: Callable[[Sprites], Dict], samples: int) -> Dict[str, float]:
+    """Word and class accuracy for prompts whose pairs of words never met in training, balanced over the classes."""
+    prompts = balanced(load(NOVEL), min(samples, 1000))
+    made = prompts._replace(images=sample(prompts)["images"])
+    return {
+        "novel_word_accuracy": word_accuracy(yard.judge, made, yard.words),
+        "novel_word_accuracy_real": word_accuracy(yard.judge, prompts, yard.words),  # what the judge makes of real ones
+        "novel_class_accuracy": class_accuracy(yard.judge, made),
+    }
+
+
 @torch.no_grad()
 def vae_figures(yard: Measure) -> Dict[str, float]:
     """Test sprites encoded and decoded: PSNR over all pixels, and how far the judge sees them as the same sprites."""
@@ -253,6 +302,10 @@ def vae_figures(yard: Measure) -> Dict[str, float]:
 ROWS = {
     "ddpm_ddim20": (sample_ddpm(20), False),
     "ddpm_ddim100": (sample_ddpm(100), False),
+    "ldm_qkv_ddim20": (sample_ldm("QKV", 20), True),
+    "ldm_qkv_ddim50": (sample_ldm("QKV", 50), True),
+    "ldm_concat_ddim20": (sample_ldm("CONCAT", 20), True),
+    "ldm_concat_ddim50": (sample_ldm("CONCAT", 50), True),
 }
 
 
@@ -273,6 +326,8 @@ def measure(samples: int = 2000, only: Optional[List[str]] = None, save: Optiona
         out = sample(prompts)
         made = Sprites(out.pop("images"), prompts.labels, prompts.captions)
         result[name] = {**yard.figures(made, words), **out}
+        if words:
+            result[name].update(novel_figures(yard, sample, samples))
         if save:
             save.mkdir(parents=True, exist_ok=True)
             np.savez_compressed(save / f"{name}.npz", **made._asdict())
@@ -283,7 +338,16 @@ def measure(samples: int = 2000, only: Optional[List[str]] = None, save: Optiona
 
 def table(result: Dict[str, Dict]) -> str:
     """The figures as a Markdown table, a row a weight file and sampler."""
-    heads = ("class_accuracy", "word_accuracy", "sprite_fid", "sprite_fid_floor", "crispness", "novelty", "usefulness")
+    heads = (
+        "class_accuracy",
+        "word_accuracy",
+        "novel_word_accuracy",
+        "sprite_fid",
+        "sprite_fid_floor",
+        "crispness",
+        "novelty",
+        "usefulness",
+    )
     heads += ("usefulness_real", "psnr", "samples", "training_cpu_seconds", "sampling_cpu_seconds")
     lines = ["| | " + " | ".join(head.replace("_", " ") for head in heads) + " |", "| --- |" + " --- |" * len(heads)]
     for name, row in result.items():

@@ -20,7 +20,13 @@ TINY = {
     "01": {"T": 12, "WIDTH": 16, "WIDTH_SHORT": 16, "STEPS": 12, "STEPS_SHORT": 3, "CLASSIFIER_STEPS": 5, "SAMPLES": 30},
     "02": {"WIDTH": 16, "DEEP_BLOCKS": 1, "STEPS": 12, "STEPS_DIAL": 3, "SAMPLES": 20},
     "03": {
-        **{"T": 24, "WIDTH": 16, "D_TAU": 16, "HEADS": 2, "STEPS": 6, "READER_STEPS": 5, "SAMPLES": 30},
+        "T": 24,
+        "WIDTH": 16,
+        "D_TAU": 16,
+        "HEADS": 2,
+        "STEPS": 6,
+        "READER_STEPS": 5,
+        "SAMPLES": 30,
         "needs": ("assets/vae_latent_2d_emb4/best_vae.pt",),
     },
 }
