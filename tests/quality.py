@@ -352,7 +352,16 @@ def table(result: Dict[str, Dict]) -> str:
     lines = ["| | " + " | ".join(head.replace("_", " ") for head in heads) + " |", "| --- |" + " --- |" * len(heads)]
     for name, row in result.items():
         cells = (row.get(head) for head in heads)
-        text = ("" if c is None else f"{c:.3f}" if isinstance(c, float) and c < 20 else f"{c:.0f}" for c in cells)
+        text = (
+            ""
+            if c is None
+            else f"{c:.3f}"
+            if isinstance(c, float) and c < 20
+            else f"{c:.1f}"
+            if isinstance(c, float) and c < 100
+            else f"{c:.0f}"
+            for c in cells
+        )
         lines.append(f"| {name} | " + " | ".join(text) + " |")
     return "\n".join(lines)
 
