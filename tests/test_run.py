@@ -18,7 +18,7 @@ from run_notebooks import code_digest
 
 TINY = {
     "01": {"T": 12, "WIDTH": 16, "WIDTH_SHORT": 16, "STEPS": 12, "STEPS_SHORT": 3, "CLASSIFIER_STEPS": 5, "SAMPLES": 30},
-    "02": {"WIDTH": 16, "DEEP_BLOCKS": 1, "STEPS": 12, "STEPS_DIAL": 3, "SAMPLES": 20},
+    "02": {"WIDTH": 16, "WIDTH_DIAL": 16, "DEEP_BLOCKS": 1, "STEPS": 12, "STEPS_DIAL": 3, "SAMPLES": 20},
     "03": {
         "T": 24,
         "WIDTH": 16,
