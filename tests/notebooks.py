@@ -4,7 +4,7 @@ import ast
 import functools
 import types
 from pathlib import Path
-from typing import List
+from typing import Callable, List
 
 import nbformat
 
@@ -38,3 +38,16 @@ def definitions(name: str) -> types.ModuleType:
         tree.body = [node for node in tree.body if is_definition(node)]
         exec(compile(tree, f"{name} cell {i + 1}", "exec"), module.__dict__)
     return module
+
+
+def interrupted_at(call: int, function: Callable) -> Callable:
+    """The function, but its call of this number stops as a user does who presses the stop button."""
+    calls = []
+
+    def wrapped(*args):
+        calls.append(1)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return function(*args)
+
+    return wrapped

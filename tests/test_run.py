@@ -13,7 +13,7 @@ import numpy as np
 import papermill
 import pytest
 import torch
-from notebooks import NOTEBOOKS, ROOT, definitions
+from notebooks import NOTEBOOKS, ROOT, definitions, interrupted_at
 from run_notebooks import code_digest
 
 TINY = {
@@ -331,15 +331,7 @@ def small(nb, tmp_path, monkeypatch):
 
 
 def test_a_stopped_training_keeps_what_was_learnt(small, monkeypatch, capsys):
-    real, calls = small.update_ema, []
-
-    def stop_after_seven(*args):
-        calls.append(1)
-        if len(calls) == 7:
-            raise KeyboardInterrupt
-        real(*args)
-
-    monkeypatch.setattr(small, "update_ema", stop_after_seven)
+    monkeypatch.setattr(small, "update_ema", interrupted_at(7, small.update_ema))
     alpha_bar = small.to_alpha_bar(small.cosine_beta(20))
     model, history = small.train_or_load("assets/DDPM/x.pt", small.UNet(16, "x_0"), alpha_bar, 1000)
     assert "Stopped" in capsys.readouterr().out

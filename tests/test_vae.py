@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from notebooks import ROOT, code_cells, definitions
+from notebooks import ROOT, code_cells, definitions, interrupted_at
 from torch.distributions import Independent, Normal, kl_divergence
 
 NAME = "02.vae_latent_2d.ipynb"
@@ -284,15 +284,7 @@ def test_validation_leaves_the_random_numbers_of_training_alone(small):
 
 
 def test_a_stopped_training_keeps_what_was_learnt(small, monkeypatch, capsys):
-    real, calls = small.update_ema, []
-
-    def stop_after_seven(*args):
-        calls.append(1)
-        if len(calls) == 7:
-            raise KeyboardInterrupt
-        real(*args)
-
-    monkeypatch.setattr(small, "update_ema", stop_after_seven)
+    monkeypatch.setattr(small, "update_ema", interrupted_at(7, small.update_ema))
     model, history = small.vae_or_load("assets/x.pt", small.VAE(16), 1e-6, 1000)
     assert "Stopped" in capsys.readouterr().out
     assert len(history["kl"]) == 6
