@@ -3247,7 +3247,7 @@ def draw_kind(function: Callable, quota: Sequence[int], rng: np.random.RandomSta
 
 
 def draw_all(seed: int = 0) -> Dict[str, np.ndarray]:
-    """The four arrays of sprites.npz: the same for the same seed, bit for bit (RandomState's stream is frozen)."""
+    """The arrays of sprites.npz: the same for the same seed, bit for bit (RandomState's stream is frozen)."""
     rows, seen = [], set()
     for label in range(len(CLASSES)):
         kinds = kinds_of(label)
@@ -3266,6 +3266,7 @@ def draw_all(seed: int = 0) -> Dict[str, np.ndarray]:
         "labels": np.array([row[3] for row in rows], np.uint8),
         "captions": np.array([row[1] for row in rows]),
         "split": np.array([row[2] for row in rows], np.uint8),
+        "class_names": np.array(CLASSES),
     }
 
 

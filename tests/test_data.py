@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 import time
+import zipfile
 from collections import Counter
 from itertools import combinations
 
@@ -24,10 +25,12 @@ def data():
 
 def test_arrays_have_the_promised_types_and_shapes(data):
     n = len(data["images"])
-    assert sorted(data) == ["captions", "images", "labels", "split"]
+    assert sorted(data) == ["captions", "class_names", "images", "labels", "split"]
     assert data["images"].dtype == data["labels"].dtype == data["split"].dtype == np.uint8
     assert data["images"].shape == (n, 16, 16, 3)
     assert data["labels"].shape == data["split"].shape == data["captions"].shape == (n,)
+    assert data["class_names"].dtype.kind == "U"  # the name of each label, in the order of the labels
+    assert tuple(data["class_names"]) == CLASSES
     assert FILE.stat().st_size < 4e6
 
 
@@ -90,6 +93,8 @@ def test_drawn_again_bit_for_bit_within_a_minute(data, tmp_path):
     with np.load(tmp_path / "again.npz") as again:
         for name in data:
             assert np.array_equal(again[name], data[name]), name
+    with zipfile.ZipFile(tmp_path / "again.npz") as archive:  # the file has nothing from the clock: the same bytes on every run
+        assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_program_needs_numpy_alone():
