@@ -21,6 +21,7 @@ SIZE = 16
 FOLDER = Path(__file__).resolve().parent
 TRAIN, TEST, NOVEL = 0, 1, 2
 NOVEL_PER_KIND = 60
+Dice = np.random.RandomState  # its stream is frozen for good
 RGB = Tuple[int, ...]
 Ramp = Tuple[RGB, ...]  # ink (the colour of the outline), shade, base, light, glint
 
@@ -45,26 +46,23 @@ class Place(NamedTuple):
 
 
 class Item(NamedTuple):
-    """What stands below a heading: a line `key = value`, the lone word `nothing`, or the rows of a drawing."""
+    """What stands below a heading: a line `key = value`, `nothing`, or the rows of a drawing."""
 
     place: Place
     key: str = ""
     value: str = ""
     rows: Tuple[str, ...] = ()
 
-    def numbers(self, count: int = 2) -> Tuple[int, ...]:
-        """The value as whole numbers."""
-        words = self.value.split()
-        if len(words) != count or not all(re.fullmatch(r"-?\d+", word) for word in words):
-            raise self.place.error(f"'{self.key}' takes whole numbers ({count} of them), not {self.value!r}.")
-        return tuple(int(word) for word in words)
+    def numbers(self) -> Tuple[int, ...]:
+        """The value as two whole numbers, rows down and columns to the right."""
+        if not re.fullmatch(r"-?\d+ -?\d+", self.value):
+            raise self.place.error(f"'{self.key}' takes two whole numbers, not {self.value!r}.")
+        return tuple(int(word) for word in self.value.split())
 
     def ramp(self, text: str) -> Ramp:
         """A part of the value as colours."""
         if not re.fullmatch(r"[0-9a-f]{6}( [0-9a-f]{6})*", text):
-            raise self.place.error(
-                f"{text!r} is no colour: six digits from 0-9 and a-f, or a name in [ramps]."
-            )
+            raise self.place.error(f"{text!r} is neither a name in [ramps] nor six digits of 0-9 and a-f.")
         return tuple(tuple(bytes.fromhex(word)) for word in text.split())
 
 
@@ -158,7 +156,6 @@ class Letter(NamedTuple):
     tone: int
     line: str  # whose ink is the outline: "own", "none", a ramp or a choice of ramps; empty: as the kind says
     plane: str  # "over" or "under" the outline; empty: within it
-    deep: bool  # whether the ink is mixed with the common ink
 
 
 class Kind(NamedTuple):
@@ -175,23 +172,18 @@ class Kind(NamedTuple):
         return self.settings.get(setting, "").split()
 
 
-class Group(NamedTuple):
-    """A class of sprites."""
-
-    common: Kind
-    kinds: List[Kind]
+COUNTS = ("label", "train", "test", "novel")
+NEEDED = (*COUNTS, "order", "caption", "line")
+SETTINGS = (*NEEDED, "like", "apart", "ramps", "layers", "alone", "deep", "stars")
 
 
-class Art(NamedTuple):
-    """All that the files say."""
-
-    ramps: Dict[str, Ramp]
-    drawings: Dict[str, Section]
-    groups: List[Group]  # in the order of their labels
-
-
-NEEDED = ("label", "train", "test", "novel", "order", "caption", "line")
-SETTINGS = (*NEEDED, "like", "apart", "ramps", "layers", "alone", "stars")
+def read_settings(items: List[Item]) -> Dict[str, str]:
+    """The settings of a class or kind."""
+    for item in items:
+        pattern = r"\d+" if item.key in COUNTS else r"[01](\.\d+)?" if item.key == "stars" else ".+"
+        if item.key not in SETTINGS or not re.fullmatch(pattern, item.value):
+            raise item.place.error(f"there is no setting '{item.key} = {item.value}'.")
+    return {item.key: item.value for item in items}
 
 
 def colour_word(ramp: str) -> str:
@@ -211,72 +203,74 @@ def read_tests(section: Section) -> Tuple[List[Test], List[Item]]:
     return tests, items
 
 
-class Reader:
-    """Reads the sections of all files, one after the other, into `art`."""
+class Art:
+    """The drawings of a folder: colours, and for each class what its kinds have in common and the kinds."""
 
-    def __init__(self, sections: List[Section]) -> None:
-        """Read the colours and the drawings with a name first, then the rest."""
-        self.art = Art({}, {section.name: section for section in sections if section.head == "drawings"}, [])
-        for section in sections:
-            if section.head == "ramps":
-                self.art.ramps.update({item.key: item.ramp(item.value) for item in section.items})
+    def __init__(self, folder: Path = FOLDER / "art") -> None:
+        """Read all text files of the folder."""
+        sections = [section for path in sorted(folder.glob("*.txt")) for section in read_sections(path)]
+        self.ramps: Dict[str, Ramp] = {}
+        self.drawings = {section.name: section for section in sections if section.head == "drawings"}
+        self.groups: List[Tuple[Kind, List[Kind]]] = []
+        for item in [item for section in sections if section.head == "ramps" for item in section.items]:
+            self.ramps[item.key] = item.ramp(item.value)
+        if "ink" not in self.ramps:
+            raise ArtError(f"{folder} holds no drawings: no file *.txt has [ramps] with the colour 'ink'.")
         kind: Optional[Kind] = None  # what the sections are about: a class, then one of its kinds
         for section in sections:
+            if section.head in ("ramps", "drawings"):
+                continue
+            stray = [item for item in section.items if not item.key]
+            if section.head in ("class", "kind", "letters") and stray:
+                raise stray[0].place.error(f"a drawing cannot stand below [{section.head} ...].")
             if section.head == "class":
                 kind = self.read_class(section)
-            elif section.head in ("ramps", "drawings"):
-                pass
             elif kind is None:
                 raise section.place.error(f"[{section.head}] stands above the first [class ...].")
             elif section.head == "kind":
                 kind = self.read_kind(section)
             elif section.head == "letters":
                 self.read_letters(section, kind)
-            elif "drawings" in kind.words("order") or section.head in kind.words("order"):
+            elif section.head in kind.words("order") or "drawings" in kind.words("order"):
                 kind.choices.append(self.read_choice(section, kind))
             else:
-                raise section.place.error(f"[{section.head}] is not in the class's line 'order'.")
-        for group in self.art.groups:
-            self.check_tests(group)
-            group.kinds[:] = [self.in_order(kind, group.common) for kind in group.kinds]
+                raise section.place.error(f"the line 'order' of the class does not have {section.head!r}.")
+        if not self.groups:
+            raise ArtError(f"{folder} holds no drawings: no file *.txt has a [class ...].")
+        for common, kinds in self.groups:
+            self.check_tests(common, kinds)
+            kinds[:] = [self.in_order(kind, common) for kind in kinds]
+        self.groups.sort(key=lambda group: int(group[0].settings["label"]))
 
     def read_class(self, section: Section) -> Kind:
         """[class NAME]: the settings of a class."""
-        for item in section.items:
-            if item.key not in SETTINGS:
-                raise item.place.error(f"a class has no setting {item.key!r}, only {', '.join(SETTINGS)}.")
-            if item.key in ("label", "train", "test", "novel"):
-                item.numbers(1)
-        settings = {item.key: item.value for item in section.items}
+        settings = read_settings(section.items)
         common = Kind(section.name, section.place, settings, [], {})
         if "like" in settings:  # take over what another class says
-            others = [group.common for group in self.art.groups if group.common.name == settings["like"]]
+            others = [other for other, _ in self.groups if other.name == settings["like"]]
             if not others:
-                raise section.place.error(
-                    f"there is no class {settings['like']!r} in the files before this one."
-                )
+                raise section.place.error(f"no file before this one has a class {settings['like']!r}.")
             common = common._replace(settings={**others[0].settings, **settings})
             common.choices.extend(others[0].choices)
             common.letters.update({letter: list(entries) for letter, entries in others[0].letters.items()})
         for key in NEEDED:
             if key not in common.settings:
                 raise section.place.error(f"the class {section.name!r} lacks a line '{key} = ...'.")
-        self.art.groups.append(Group(common, []))
+        self.groups.append((common, []))
         return common
 
     def read_kind(self, section: Section) -> Kind:
         """[kind NAME]: settings of its own, and choices of words or colours in a line each."""
-        group = self.art.groups[-1]
-        own = {item.key: item.value for item in section.items if item.key in SETTINGS}
-        settings = {**group.common.settings, **own}
-        kind = Kind(section.name, section.place, settings, [], group.common.letters)
+        common, kinds = self.groups[-1]
+        own = read_settings([item for item in section.items if item.key in SETTINGS])
+        kind = Kind(section.name, section.place, {**common.settings, **own}, [], common.letters)
         for item in section.items:
             if item.key in kind.words("order") + kind.words("ramps"):
                 line = Section(item.place, item.key, "", [item._replace(key="of")])
                 kind.choices.append(self.read_choice(line, kind))
             elif item.key not in SETTINGS:
                 raise item.place.error(f"a kind of this class has no {item.key!r}.")
-        group.kinds.append(kind)
+        kinds.append(kind)
         return kind
 
     def read_words(self, item: Item, choice: str, kind: Kind) -> List[Option]:
@@ -285,13 +279,11 @@ class Reader:
             bare = [(name.strip("()"), name) for name in item.value.split()]
             return [Option(item.place, name, name if name == word else "") for name, word in bare]
         options = []
-        for (
-            name
-        ) in item.value.split():  # a colour word, a ramp, several ramps (red1/blue2) or a choice before
+        for name in item.value.split():  # a colour word, a ramp, ramps (red1/red2), a choice of ramps
             ramps: List[str] = []
             for part in name.split("/"):
-                exact = part in self.art.ramps or part in kind.words("ramps")
-                ramps += [part] if exact else [ramp for ramp in self.art.ramps if colour_word(ramp) == part]
+                exact = part in self.ramps or part in kind.words("ramps")
+                ramps += [part] if exact else [ramp for ramp in self.ramps if colour_word(ramp) == part]
             if not ramps:
                 raise item.place.error(f"there is no colour {name!r} in [ramps].")
             options.append(Option(item.place, name, colour_word(ramps[0]), ramps=tuple(ramps)))
@@ -310,20 +302,16 @@ class Reader:
             elif item.key == "of":
                 options += self.read_words(item, choice, kind)
             elif item.key == "from":
-                if item.value not in self.art.drawings:
+                if item.value not in self.drawings:
                     raise item.place.error(f"there is no [drawings {item.value}].")
-                options += self.read_options(self.art.drawings[item.value].items, choice, kind, here)
+                options += self.read_options(self.drawings[item.value].items, choice, kind, here)
             elif item.key in ("", "nothing"):
                 cells = []
                 for i, row in enumerate(item.rows):
                     for letter in sorted(set(row) - {".", "_", *kind.letters}):
                         where = Place(item.place.file, item.place.line + i)
-                        raise where.error(
-                            f"the letter {letter!r} has no colour in the [letters] of this class."
-                        )
-                    cells += [
-                        (here[0] + i, here[1] + j, letter) for j, letter in enumerate(row) if letter != "."
-                    ]
+                        raise where.error(f"the letter {letter!r} has no colour in [letters] above.")
+                    cells += [(here[0] + i, here[1] + j, c) for j, c in enumerate(row) if c != "."]
                 options.append(Option(item.place, name, name, tuple(cells)))
                 name = ""
             else:
@@ -346,56 +334,47 @@ class Reader:
     def read_letters(self, section: Section, kind: Kind) -> None:
         """[letters]: what the letters of a class's drawings stand for."""
         tests, items = read_tests(section)
-        general = {item.key: item.value for item in items if item.key in ("for", "line", "deep")}
-        layers, deep = frozenset(general.get("for", "").split()), "deep" in general
+        general = {item.key: item.value for item in items if item.key in ("for", "line")}
+        layers = frozenset(general.get("for", "").split())
         for item in items:
             if item.key in general:
                 continue
             match = re.fullmatch(r"(.+?)( from (\d+))?( line (\S+))?( over| under)?", item.value)
             source = match[1] if match else item.value
-            named = source in self.art.ramps or source in kind.words("ramps")
+            named = source in self.ramps or source in kind.words("ramps")
             fixed = () if named else item.ramp(source)
             line, plane = match[5] or general.get("line", ""), (match[6] or "").strip()
-            if line not in ("", "own", "none", *self.art.ramps, *kind.words("ramps")):
+            if line not in ("", "own", "none", *self.ramps, *kind.words("ramps")):
                 raise item.place.error(f"there is no colour {line!r} in [ramps].")
             for tone, letter in enumerate(item.key.replace(" ", ""), int(match[3] or 0)):
-                entry = Letter(tests, layers, source if named else "", fixed, tone, line, plane, deep)
+                entry = Letter(tests, layers, source if named else "", fixed, tone, line, plane)
                 kind.letters.setdefault(letter, []).append(entry)
 
-    def check_tests(self, group: Group) -> None:
+    def check_tests(self, common: Kind, kinds: List[Kind]) -> None:
         """Stop at a condition that asks for what cannot be chosen."""
-        choices = [choice for kind in [group.common, *group.kinds] for choice in kind.choices]
-        known = {choice.name: set() for choice in choices}
-        known["kind"] = {kind.name for kind in group.kinds}
+        choices = [choice for kind in (common, *kinds) for choice in kind.choices]
+        known = {"kind": {kind.name for kind in kinds}}
         for choice in choices:
-            known[choice.name].update(*((option.name, *option.ramps) for option in choice.options))
-        entries = [entry for entries in group.common.letters.values() for entry in entries]
-        if "like" not in group.common.settings:  # which takes over conditions that may never hold
-            for test in [test for thing in choices + entries for test in thing.tests]:
-                for name in sorted(test.names - known.get(test.choice, set())):
-                    raise test.place.error(f"there is no {name!r} to choose for {test.choice!r}.")
+            names = {name for option in choice.options for name in (option.name, *option.ramps)}
+            known.setdefault(choice.name, set()).update(names)
+        entries = [entry for entries in common.letters.values() for entry in entries]
+        for test in [test for thing in (*choices, *entries) for test in thing.tests]:
+            for name in sorted(test.names - known.get(test.choice, set())):
+                raise test.place.error(f"there is no {name!r} to choose for {test.choice!r}.")
 
     def in_order(self, kind: Kind, common: Kind) -> Kind:
-        """A kind with its choices and those of its class that it does not replace, in the order of the dice."""
+        """A kind with all its choices (for those it does not have, its class's) in the order of the dice."""
+        if float(kind.settings.get("stars", 0)) and "star" not in self.drawings:
+            raise kind.place.error(f"a {kind.name} may have stars, but there is no [drawings star].")
         own = {choice.name for choice in kind.choices}
         choices = [choice for choice in common.choices if choice.name not in own] + kind.choices
         order, ramps = kind.words("order"), kind.words("ramps")
-        ordered: List[Choice] = []
-        for word in order:
-            for choice in choices:
-                rest = choice.name not in order and word == ("ramps" if choice.name in ramps else "drawings")
-                if rest or choice.name == word:
-                    ordered.append(choice)
-        return kind._replace(choices=ordered)
 
+        def word(choice: Choice) -> str:
+            rest = "ramps" if choice.name in ramps else "drawings"
+            return choice.name if choice.name in order else rest
 
-def read_art(folder: Path = FOLDER / "art") -> Art:
-    """The drawings of a folder."""
-    sections = [section for path in sorted(folder.glob("*.txt")) for section in read_sections(path)]
-    art = Reader(sections).art
-    if not art.groups:
-        raise ArtError(f"{folder} holds no drawings: there is no [class ...] in a file *.txt.")
-    return art._replace(groups=sorted(art.groups, key=lambda group: int(group.common.settings["label"])))
+        return kind._replace(choices=[choice for name in order for choice in choices if word(choice) == name])
 
 
 # ------------------------------------------------------------------------------------------------------
@@ -415,7 +394,7 @@ class Paint(NamedTuple):
 Pixels = Dict[Tuple[int, int], Paint]  # by row and column
 
 
-def pick(rng: np.random.RandomState, options: Sequence):
+def pick(rng: Dice, options: Sequence):
     """One of the options, all equally likely."""
     return options[rng.randint(len(options))]
 
@@ -439,12 +418,10 @@ def outline(pixels: Pixels) -> Pixels:
 class Painter:
     """The choices made for one sprite, and the colours that follow from them."""
 
-    def __init__(self, art: Art, kind: Kind, rng: np.random.RandomState) -> None:
+    def __init__(self, art: Art, kind: Kind, rng: Dice) -> None:
         """Make all choices of a kind."""
         self.kind, self.ramps = kind, dict(art.ramps)
-        self.chosen: Dict[str, Tuple[str, ...]] = {
-            "kind": (kind.name,)
-        }  # choice: option and, of colours, ramp
+        self.chosen: Dict[str, Tuple[str, ...]] = {"kind": (kind.name,)}  # option and, of a colour, ramp
         self.said = {"kind": kind.name}
         self.layers: List[Tuple[str, Option]] = []
         self.recipe: List[tuple] = []  # what can be seen of the choices
@@ -454,9 +431,11 @@ class Painter:
             if not self.holds(choice.tests):
                 continue
             options = choice.options
-            if choice.unlike:
+            if choice.unlike in self.ramps:
                 base = self.ramps[choice.unlike][2]
                 options = [option for option in options if differ(self.ramps[option.ramps[0]][2], base)]
+            if not options:
+                raise choice.place.error(f"all colours are too much like that of {choice.unlike!r}.")
             option = pick(rng, options)
             self.chosen[choice.name] = (option.name,)
             self.said[choice.name] = option.said
@@ -477,33 +456,28 @@ class Painter:
         return all(test.wanted != test.names.isdisjoint(self.chosen.get(test.choice, ())) for test in tests)
 
     def paint(self, letter: str, layer: str, place: Place) -> Paint:
-        """What a letter stands for in a drawing of a layer."""
-        if (letter, layer) not in self.paints:
-            for entry in reversed(self.kind.letters[letter]):
-                here = not entry.layers or layer in entry.layers
-                if here and (entry.fixed or entry.ramp in self.ramps) and self.holds(entry.tests):
-                    self.paints[letter, layer] = self.mix(entry, letter, layer)
-                    break
-            else:
-                raise place.error(
-                    f"the letter {letter!r} of this drawing has no colour for a {self.kind.name}."
-                )
-        return self.paints[letter, layer]
-
-    def mix(self, entry: Letter, letter: str, layer: str) -> Paint:
-        """The colour of a letter, and the ink beside it."""
+        """What a letter stands for in a drawing of a layer: its colour, and the ink beside it."""
+        if (letter, layer) in self.paints:
+            return self.paints[letter, layer]
+        for entry in reversed(self.kind.letters[letter]):
+            here = not entry.layers or layer in entry.layers
+            if here and (entry.fixed or entry.ramp in self.ramps) and self.holds(entry.tests):
+                break
+        else:
+            raise place.error(f"a letter of this drawing, {letter!r}, has no colour in a {self.kind.name}.")
         ramp = entry.fixed or self.ramps[entry.ramp]
-        if entry.deep and not entry.fixed:
+        if entry.tone >= len(ramp):
+            raise place.error(f"a letter of this drawing, {letter!r}, is a tone that its ramp does not have.")
+        if self.kind.words("deep") and not entry.fixed:
             part = 2 if sum(ramp[0]) > 230 else 1  # more of the common ink for pale ramps
             mixed = tuple(((4 - part) * a + part * b) // 4 for a, b in zip(ramp[0], self.ramps["ink"][0]))
             ramp = (mixed, *ramp[1:])
-        line = entry.line or self.kind.settings["line"]
-        ink = None
+        line, ink = entry.line or self.kind.settings["line"], None
         if not entry.plane and line != "none":
             ink = ramp[0] if line == "own" else self.ramps[line][0]
-        return Paint(
-            ramp[entry.tone], ink, entry.plane, (letter, layer, *self.chosen.get(entry.ramp, ())[1:])
-        )
+        source = (letter, layer, *self.chosen.get(entry.ramp, ())[1:])
+        self.paints[letter, layer] = Paint(ramp[entry.tone], ink, entry.plane, source)
+        return self.paints[letter, layer]
 
     def draw(self) -> np.ndarray:
         """The sprite in the middle of a canvas: uint8 (16, 16, 4), red, green, blue and alpha (0 or 255)."""
@@ -518,59 +492,53 @@ class Painter:
                     target[i, j] = self.paint(letter, layer, option.place)
             if alone:
                 pixels.update({**target, **outline(target)})
+        if not any(paint.plane != "under" for paint in pixels.values()):
+            raise self.kind.place.error(f"of this {self.kind.name} nothing is drawn.")
         self.recipe.append(tuple(sorted({paint.source for paint in pixels.values()})))
         planes = {p: {at: c for at, c in pixels.items() if c.plane == p} for p in ("under", "", "over")}
         picture = {**planes["under"], **outline(planes[""]), **planes[""], **planes["over"]}
         rows, columns = [at[0] for at in picture], [at[1] for at in picture]
-        top = (SIZE - min(rows) - max(rows)) // 2 + self.move[
-            0
-        ]  # a spare pixel goes to the top and the right
+        # in the middle; a spare pixel goes to the top and the right
+        top = (SIZE - min(rows) - max(rows)) // 2 + self.move[0]
         left = (SIZE - 1 - min(columns) - max(columns)) // 2 + self.move[1]
         canvas = np.zeros((SIZE, SIZE, 4), np.uint8)
         for (i, j), paint in picture.items():
             if 0 <= top + i < SIZE and 0 <= left + j < SIZE:
                 canvas[top + i, left + j] = (*paint.colour, 255)
             elif (i, j) in pixels:
-                cause = next(o for _, o in self.layers if (i, j) in {cell[:2] for cell in o.cells})
-                raise cause.place.error(
-                    f"with this drawing the {self.kind.name} is larger than {SIZE} pixels."
-                )
+                causes = (o for _, o in self.layers if (i, j) in {cell[:2] for cell in o.cells})
+                at = next(causes, self.kind).place
+                raise at.error(f"with this drawing the {self.kind.name} is larger than {SIZE} pixels.")
         return canvas
 
 
-# ------------------------------------------------------------------------------------------------------
-# Two small stars beside what is magic
-# ------------------------------------------------------------------------------------------------------
-
-
 def star_places(row: int, column: int) -> List[Tuple[int, int]]:
-    """Places for the middle of a star, not too near that of the canvas; the nearest to (row, column) first."""
+    """Places for the middle of a star, away from that of the canvas; the nearest to (row, column) first."""
     places = [(r, c) for r in range(2, 15) for c in range(1, 14) if (r - 8) ** 2 + (c - 7) ** 2 > 30]
     return sorted(places, key=lambda at: ((at[0] - row) ** 2 + (at[1] - column) ** 2, at))
 
 
 CORNERS = (star_places(3, 2), star_places(13, 12))  # upper left, lower right
+STEPS = np.add.outer(abs(np.arange(-2, 3)), abs(np.arange(-2, 3)))  # from the middle of a star
 
 
-def has_room(free: np.ndarray, r: int, c: int, reach: int) -> bool:
-    """Whether all pixels up to `reach` steps from (r, c) are free (an array padded by two)."""
-    near = [(i, j) for i in range(-2, 3) for j in range(-2, 3) if abs(i) + abs(j) <= reach]
-    return all(free[r + i + 2, c + j + 2] for i, j in near)
-
-
-def add_stars(canvas: np.ndarray, painter: Painter, star: Section) -> bool:
-    """Draw the star twice where there is room, if possible with a margin; whether there was room for both."""
-    result, drawing = canvas.copy(), star.items[0]
+def add_stars(canvas: np.ndarray, painter: Painter, star: Item) -> bool:
+    """Draw a star twice where there is room, if possible with a margin; whether there was room for both."""
+    result = canvas.copy()
     for places in CORNERS:
         free = np.pad(result[..., 3] == 0, 2, constant_values=True)
-        at = next((at for reach in (2, 1) for at in places if has_room(free, *at, reach)), None)
-        if at is None:
+        rooms = (
+            (r, c) for reach in (2, 1) for r, c in places if free[r : r + 5, c : c + 5][reach >= STEPS].all()
+        )
+        room = next(rooms, None)
+        if room is None:
             return False
-        for i, row in enumerate(drawing.rows):
-            for j, letter in enumerate(row):
-                if letter != ".":
-                    colour = painter.paint(letter, "stars", drawing.place).colour
-                    result[at[0] - 1 + i, at[1] - 1 + j] = (*colour, 255)
+        for (i, j), letter in np.ndenumerate([list(row) for row in star.rows]):
+            if letter != ".":
+                result[room[0] - 1 + i, room[1] - 1 + j] = (
+                    *painter.paint(letter, "stars", star.place).colour,
+                    255,
+                )
     canvas[:] = result
     return True
 
@@ -580,19 +548,23 @@ def add_stars(canvas: np.ndarray, painter: Painter, star: Section) -> bool:
 # ------------------------------------------------------------------------------------------------------
 
 
-def make_sprite(art: Art, kind: Kind, rng: np.random.RandomState) -> Tuple[np.ndarray, str, tuple]:
-    """A random sprite of a kind: canvas uint8 (16, 16, 4), caption, recipe (all that is seen of the choices)."""
+def make_sprite(art: Art, kind: Kind, rng: Dice) -> Tuple[np.ndarray, str, tuple]:
+    """A random sprite: canvas uint8 (16, 16, 4), caption, recipe (all that is seen of the choices)."""
     painter = Painter(art, kind, rng)
     canvas = painter.draw()
     chance, caption = float(kind.settings.get("stars", 0)), kind.settings["caption"]
-    magic = chance > 0 and rng.random_sample() < chance and add_stars(canvas, painter, art.drawings["star"])
+    magic = (
+        chance > 0
+        and rng.random_sample() < chance
+        and add_stars(canvas, painter, art.drawings["star"].items[0])
+    )
     said = {**painter.said, "magic": "magic" if magic else ""}
     words = re.sub(r"{(\w+)}", lambda match: said.get(match[1], ""), caption).split()
     return canvas, " ".join(words), (*painter.recipe, magic)
 
 
 def place(canvas: np.ndarray, right: int = 0) -> np.ndarray:
-    """Move the sprite a pixel left (-1) or right (1), but never over the border, on white: uint8 (16, 16, 3)."""
+    """The sprite on white, moved a pixel left (-1) or right (1) where there is room: uint8 (16, 16, 3)."""
     columns = np.nonzero(canvas[..., 3].any(0))[0]
     if columns[0] + right >= 0 and columns[-1] + right < SIZE:
         canvas = np.roll(canvas, right, axis=1)
@@ -606,15 +578,18 @@ def is_variant(image: np.ndarray, others: List[np.ndarray], tolerance: int = 24)
     return any((np.abs(stack - one).max(axis=(1, 2, 3)) <= tolerance).any() for one in moved)
 
 
-def draw_kind(
-    art: Art, kind: Kind, quota: Sequence[int], rng: np.random.RandomState, seen: Set[bytes]
-) -> List[Tuple[np.ndarray, str, int]]:
+Sprite = Tuple[np.ndarray, str, int]  # image, caption, split
+
+
+def draw_kind(art: Art, kind: Kind, quota: Sequence[int], rng: Dice, seen: Set[bytes]) -> List[Sprite]:
     """Sprites of one kind as (image, caption, split) until train and test have their quota.
 
     A recipe belongs to one split for good, so that no variant of a training sprite is in another split. An
     image that was drawn before is dropped. Sprites with a pair of words that is to be kept apart are novel.
     """
-    pairs = [set(pair.split()) for group in art.groups for pair in group.common.settings["apart"].split(",")]
+    pairs = [
+        set(pair.split()) for common, _ in art.groups for pair in common.settings.get("apart", "").split(",")
+    ]
     sprites, split_of, count = [], {}, [0, 0, 0]
     for _ in range(100 * sum(quota)):
         canvas, words, recipe = make_sprite(art, kind, rng)
@@ -656,20 +631,21 @@ def draw_all(art: Art, seed: int = 0) -> Dict[str, np.ndarray]:
         "labels": np.array([row[3] for row in rows], np.uint8),
         "captions": np.array([row[1] for row in rows]),
         "split": np.array([row[2] for row in rows], np.uint8),
-        "class_names": np.array([group.common.name for group in art.groups]),
+        "class_names": np.array([common.name for common, _ in art.groups]),
     }
 
 
 def draw_sheet(art: Art, scale: int = 6, columns: int = 12) -> np.ndarray:
     """Every kind with its name, a row a kind in two columns, as an image uint8 (H, W, 3)."""
-    kinds = [(group.common.name, kind) for group in art.groups for kind in group.kinds]
-    side, cell, left, half = SIZE * scale, (SIZE + 1) * scale, 90, (len(kinds) + 1) // 2
+    kinds = [(common.name, kind) for common, kinds in art.groups for kind in kinds]
+    side, cell, left, half = SIZE * scale, (SIZE + 1) * scale, 160, (len(kinds) + 1) // 2
     width = left + columns * cell + 3 * scale
     sheet = Image.new("RGB", (2 * width, half * cell + 2 * scale), (238, 236, 230))
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default()
     for i, (name, kind) in enumerate(kinds):
         top, x = (i % half) * cell + scale, (i // half) * width
-        pen.text((x + 2 * scale, top + side // 2 - 12), f"{name}:\n{kind.name}", (34, 24, 38), font)
+        label = Image.new("RGB", (left // 2 - scale, 26), (238, 236, 230))
+        ImageDraw.Draw(label).text((0, 0), f"{name}:\n{kind.name}", (34, 24, 38), ImageFont.load_default())
+        sheet.paste(label.resize((2 * label.width, 2 * label.height)), (x + 2 * scale, top + side // 4))
         rng = np.random.RandomState(i)
         for j in range(columns):
             image = Image.fromarray(place(make_sprite(art, kind, rng)[0]))
@@ -686,7 +662,7 @@ def main() -> None:
     parser.add_argument("--sheet", help="write a sheet with every kind to this PNG file, and no data set")
     args = parser.parse_args()
     try:
-        art = read_art(args.art)
+        art = Art(args.art)
         if args.sheet:
             imageio.v2.imwrite(args.sheet, draw_sheet(art))
             return
