@@ -502,13 +502,15 @@ class Painter:
         top = (SIZE - min(rows) - max(rows)) // 2 + self.move[0]
         left = (SIZE - 1 - min(columns) - max(columns)) // 2 + self.move[1]
         canvas = np.zeros((SIZE, SIZE, 4), np.uint8)
+        outside = set()
         for (i, j), paint in picture.items():
             if 0 <= top + i < SIZE and 0 <= left + j < SIZE:
                 canvas[top + i, left + j] = (*paint.colour, 255)
-            elif (i, j) in pixels:
-                causes = (o for _, o in self.layers if (i, j) in {cell[:2] for cell in o.cells})
-                at = next(causes, self.kind).place
-                raise at.error(f"with this drawing the {self.kind.name} is larger than {SIZE} pixels.")
+            else:
+                outside.add((i, j))
+        for _, option in reversed(self.layers) if outside else ():
+            if outside & {cell[:2] for cell in option.cells}:  # an outline may be cut off
+                raise option.place.error(f"with this drawing a {self.kind.name} is larger than {SIZE} pixels.")
         return canvas
 
 
@@ -522,23 +524,19 @@ CORNERS = (star_places(3, 2), star_places(13, 12))  # upper left, lower right
 STEPS = np.add.outer(abs(np.arange(-2, 3)), abs(np.arange(-2, 3)))  # from the middle of a star
 
 
-def add_stars(canvas: np.ndarray, painter: Painter, star: Item) -> bool:
+def add_stars(canvas: np.ndarray, painter: Painter, star: Section) -> bool:
     """Draw a star twice where there is room, if possible with a margin; whether there was room for both."""
-    result = canvas.copy()
+    result, drawing = canvas.copy(), star.items[0]
     for places in CORNERS:
         free = np.pad(result[..., 3] == 0, 2, constant_values=True)
-        rooms = (
-            (r, c) for reach in (2, 1) for r, c in places if free[r : r + 5, c : c + 5][reach >= STEPS].all()
-        )
-        room = next(rooms, None)
+        sites = [(r, c, reach >= STEPS) for reach in (2, 1) for r, c in places]
+        room = next(((r, c) for r, c, near in sites if free[r : r + 5, c : c + 5][near].all()), None)
         if room is None:
             return False
-        for (i, j), letter in np.ndenumerate([list(row) for row in star.rows]):
+        for (i, j), letter in np.ndenumerate([list(row) for row in drawing.rows]):
             if letter != ".":
-                result[room[0] - 1 + i, room[1] - 1 + j] = (
-                    *painter.paint(letter, "stars", star.place).colour,
-                    255,
-                )
+                colour = painter.paint(letter, "stars", drawing.place).colour
+                result[room[0] - 1 + i, room[1] - 1 + j] = (*colour, 255)
     canvas[:] = result
     return True
 
@@ -553,11 +551,7 @@ def make_sprite(art: Art, kind: Kind, rng: Dice) -> Tuple[np.ndarray, str, tuple
     painter = Painter(art, kind, rng)
     canvas = painter.draw()
     chance, caption = float(kind.settings.get("stars", 0)), kind.settings["caption"]
-    magic = (
-        chance > 0
-        and rng.random_sample() < chance
-        and add_stars(canvas, painter, art.drawings["star"].items[0])
-    )
+    magic = chance > 0 and rng.random_sample() < chance and add_stars(canvas, painter, art.drawings["star"])
     said = {**painter.said, "magic": "magic" if magic else ""}
     words = re.sub(r"{(\w+)}", lambda match: said.get(match[1], ""), caption).split()
     return canvas, " ".join(words), (*painter.recipe, magic)
@@ -587,9 +581,8 @@ def draw_kind(art: Art, kind: Kind, quota: Sequence[int], rng: Dice, seen: Set[b
     A recipe belongs to one split for good, so that no variant of a training sprite is in another split. An
     image that was drawn before is dropped. Sprites with a pair of words that is to be kept apart are novel.
     """
-    pairs = [
-        set(pair.split()) for common, _ in art.groups for pair in common.settings.get("apart", "").split(",")
-    ]
+    apart = ",".join(common.settings.get("apart", "") for common, _ in art.groups)
+    pairs = [set(pair.split()) for pair in apart.split(",")]
     sprites, split_of, count = [], {}, [0, 0, 0]
     for _ in range(100 * sum(quota)):
         canvas, words, recipe = make_sprite(art, kind, rng)
