@@ -475,7 +475,7 @@ class Painter:
         line, ink = entry.line or self.kind.settings["line"], None
         if not entry.plane and line != "none":
             ink = ramp[0] if line == "own" else self.ramps[line][0]
-        source = (letter, layer, *self.chosen.get(entry.ramp, ())[1:])
+        source = (letter, layer, self.chosen.get(entry.ramp, (entry.ramp,))[-1])
         self.paints[letter, layer] = Paint(ramp[entry.tone], ink, entry.plane, source)
         return self.paints[letter, layer]
 
@@ -510,7 +510,7 @@ class Painter:
                 outside.add((i, j))
         for _, option in reversed(self.layers) if outside else ():
             if outside & {cell[:2] for cell in option.cells}:  # an outline may be cut off
-                raise option.place.error(f"with this drawing a {self.kind.name} is larger than {SIZE} pixels.")
+                raise option.place.error(f"with this drawing a {self.kind.name} has over {SIZE} pixels.")
         return canvas
 
 

@@ -200,7 +200,7 @@ def test_a_drawing_that_is_too_large_is_found_when_it_is_drawn(program, changed)
     folder = changed(LEAVES, LEAVES + "\n" + "p" * 17 + "\n")
     start = (ART / "food.txt").read_text()
     number = start[: start.index(LEAVES)].count("\n") + LEAVES.count("\n") + 2
-    with pytest.raises(program.ArtError, match=rf"^food.txt, line {number}: .* larger than 16 pixels"):
+    with pytest.raises(program.ArtError, match=rf"^food.txt, line {number}: .* over 16 pixels"):
         apples(program, folder)
 
 
