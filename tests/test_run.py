@@ -13,7 +13,8 @@ import numpy as np
 import papermill
 import pytest
 import torch
-from notebooks import NOTEBOOKS, ROOT, definitions, interrupted_at
+from helpers import interrupted_at
+from notebooks import NOTEBOOKS, ROOT, definitions
 from run_notebooks import code_digest
 
 TINY = {
@@ -118,7 +119,7 @@ def test_runner_executes_in_place_and_records_the_run(alone):
     nbformat.write(nbformat.v4.new_notebook(cells=cells), alone / "09.small.ipynb")
     (alone / "assets").mkdir()
     (alone / "assets" / "p.png").write_bytes(b"\x89PNG picture")
-    command = [sys.executable, str(ROOT / "tests" / "run_notebooks.py"), "09.small.ipynb"]
+    command = [sys.executable, str(ROOT / "tools" / "run_notebooks.py"), "09.small.ipynb"]
     shown = subprocess.run(command, cwd=alone, capture_output=True, text=True, check=True).stdout
     assert "09.small.ipynb" in shown
     assert "A title" in shown
@@ -134,7 +135,7 @@ def test_runner_leaves_the_notebook_alone_when_a_cell_fails(alone):
         nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("raise ValueError('one sentence')")]), alone / "09.bad.ipynb"
     )
     before = (alone / "09.bad.ipynb").read_bytes()
-    command = [sys.executable, str(ROOT / "tests" / "run_notebooks.py"), "09.bad.ipynb"]
+    command = [sys.executable, str(ROOT / "tools" / "run_notebooks.py"), "09.bad.ipynb"]
     result = subprocess.run(command, cwd=alone, capture_output=True, text=True)
     assert result.returncode != 0
     assert "ValueError: one sentence" in result.stderr

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from notebooks import ROOT, code_cells, definitions, interrupted_at
+from helpers import interrupted_at
+from notebooks import ROOT, code_cells, definitions
 from torch.distributions import Independent, Normal, kl_divergence
 
 NAME = "02.vae_latent_2d.ipynb"

@@ -1,8 +1,6 @@
-"""The drawn figures of the notebooks: `python tests/figures.py` writes them to assets/ (the notebooks draw their own plots)."""
+"""The drawn figures of 01 and 02: `make figures` writes them to assets/. Plots are drawn by the notebooks."""
 
 import io
-import sys
-from pathlib import Path
 
 import matplotlib
 
@@ -12,7 +10,6 @@ import numpy as np
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).parent))
 from notebooks import ROOT, definitions
 
 BLUE, GREEN, ORANGE, GREY, RED, INK = "#bcd4ee", "#c8e3c3", "#f7d9a8", "#e3e3e8", "#f2c1bd", "#2b2b33"
@@ -34,10 +31,21 @@ def box(axis, x: float, y: float, w: float, h: float, text: str, colour: str, si
     axis.text(x, y, text, ha="center", va="center", fontsize=size, color=INK, linespacing=1.35)
 
 
-def arrow(axis, start, end, colour: str = INK, dashed: bool = False, bend: float = 0.0, width: float = 1.3) -> None:
+def arrow(
+    axis, start, end, colour: str = INK, dashed: bool = False, bend: float = 0.0, width: float = 1.3
+) -> None:
     """An arrow between two points, curved by `bend`."""
-    style = {"arrowstyle": "-|>", "mutation_scale": 11, "lw": width, "color": colour, "shrinkA": 0, "shrinkB": 0}
-    axis.add_patch(FancyArrowPatch(start, end, connectionstyle=f"arc3,rad={bend}", ls="--" if dashed else "-", **style))
+    style = {
+        "arrowstyle": "-|>",
+        "mutation_scale": 11,
+        "lw": width,
+        "color": colour,
+        "shrinkA": 0,
+        "shrinkB": 0,
+    }
+    axis.add_patch(
+        FancyArrowPatch(start, end, connectionstyle=f"arc3,rad={bend}", ls="--" if dashed else "-", **style)
+    )
 
 
 def save(fig, name: str, dpi: int = 110) -> None:
@@ -45,7 +53,9 @@ def save(fig, name: str, dpi: int = 110) -> None:
     buffer = io.BytesIO()
     fig.savefig(buffer, dpi=dpi, format="png")
     plt.close(fig)
-    Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(ROOT / "assets" / name, optimize=True)
+    Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(
+        ROOT / "assets" / name, optimize=True
+    )
 
 
 def sprite(axis, image: np.ndarray, x: float, y: float, size: float) -> None:
@@ -74,8 +84,22 @@ def ddpm_chain() -> None:
         dashed = i in (0, 3)
         arrow(axis, (a + 0.35, 2.05), (b - 0.35, 2.05), "#b0413e", dashed, bend=-0.25)
         arrow(axis, (b - 0.64, 1.3), (a + 0.64, 1.3), "#2f6db0", dashed)
-    axis.text(4.8, 2.62, "forward process $q$: add noise (nothing to learn)", ha="center", color="#b0413e", fontsize=10.5)
-    axis.text(4.8, 0.16, "reverse process $p_\\theta$: take noise away (learnt)", ha="center", color="#2f6db0", fontsize=10.5)
+    axis.text(
+        4.8,
+        2.62,
+        "forward process $q$: add noise (nothing to learn)",
+        ha="center",
+        color="#b0413e",
+        fontsize=10.5,
+    )
+    axis.text(
+        4.8,
+        0.16,
+        "reverse process $p_\\theta$: take noise away (learnt)",
+        ha="center",
+        color="#2f6db0",
+        fontsize=10.5,
+    )
     save(fig, "ddpm-chain.png")
 
 
@@ -94,7 +118,12 @@ def ddpm_unet() -> None:
     axis.text(8.15, top, "+", ha="center", va="center", fontsize=15, color=INK)
     box(axis, 9.45, top, 1.2, 1.1, f"residual\nblock\n{w}×8×8", BLUE)
     box(axis, 10.85, top, 1.0, 1.4, "conv\n12×8×8\nunfold\n3×16×16", GREY, 8.5)
-    for a, b in (((1.3, top), (1.77, top)), ((3.03, top), (3.52, top)), ((8.39, top), (8.85, top)), ((10.05, top), (10.35, top))):
+    for a, b in (
+        ((1.3, top), (1.77, top)),
+        ((3.03, top), (3.52, top)),
+        ((8.39, top), (8.85, top)),
+        ((10.05, top), (10.35, top)),
+    ):
         arrow(axis, a, b)
     for a, b in (
         ((4.9, low), (5.45, low)),
@@ -110,7 +139,15 @@ def ddpm_unet() -> None:
     box(axis, 5.95, 4.95, 1.2, 0.5, f"emb: {4 * w}", RED, 9)
     arrow(axis, (4.35, 4.95), (5.35, 4.95))
     arrow(axis, (7.6, 4.95), (6.55, 4.95))
-    axis.text(5.95, 4.36, "scale and shift\nin every residual block", ha="center", va="center", fontsize=8.5, color="#9c3b36")
+    axis.text(
+        5.95,
+        4.36,
+        "scale and shift\nin every residual block",
+        ha="center",
+        va="center",
+        fontsize=8.5,
+        color="#9c3b36",
+    )
     red = "#9c3b36"
     arrow(axis, (5.35, 4.78), (4.3, 3.77), red, width=1)
     arrow(axis, (6.55, 4.78), (9.3, 3.77), red, width=1)
@@ -130,14 +167,41 @@ def vae_encoder_decoder() -> None:
         axis.text(x, y + 0.78, name, ha="center", fontsize=12, color=INK)
         axis.text(x, y - 0.87, "3×16×16", ha="center", fontsize=9, color=INK)
     box(axis, 2.2, y, 1.05, 1.5, f"fold 2×2\n12×8×8\n\nconv 3×3\n{w}×8×8", BLUE, 8.5)
-    box(axis, 3.6, y, 1.2, 1.5, f"{blocks.get(enc, f'{enc} residual blocks')}\n{w}×8×8\n\nconv 3×3\n8×8×8", BLUE, 8.5)
+    box(
+        axis,
+        3.6,
+        y,
+        1.2,
+        1.5,
+        f"{blocks.get(enc, f'{enc} residual blocks')}\n{w}×8×8\n\nconv 3×3\n8×8×8",
+        BLUE,
+        8.5,
+    )
     box(axis, 5.1, y + 0.75, 1.0, 0.8, "$\\mu$\n4×8×8", ORANGE)
     box(axis, 5.1, y - 0.75, 1.0, 0.8, "$\\log\\,\\sigma^2$\n4×8×8", ORANGE)
     box(axis, 5.1, y - 1.75, 1.0, 0.5, "$\\varepsilon\\sim\\mathcal{N}(0,I)$", GREY, 8.5)
     box(axis, 6.95, y, 1.5, 1.0, "$z=\\mu+\\sigma\\varepsilon$\n4×8×8", RED, 10)
     box(axis, 8.7, y, 1.15, 1.5, f"conv 3×3\n{w}×8×8\n\nresidual block\n{w}×8×8", GREEN, 8.5)
-    box(axis, 10.1, y, 1.15, 1.5, f"detour\nstride 2 conv\n{deep} residual blocks\n{w}×4×4\nunfold, add\n{w}×8×8", GREEN, 8.5)
-    box(axis, 11.5, y, 1.15, 1.5, f"residual block\n{w}×8×8\nconv 3×3\n12×8×8\nunfold 2×2\n3×16×16", GREEN, 8.5)
+    box(
+        axis,
+        10.1,
+        y,
+        1.15,
+        1.5,
+        f"detour\nstride 2 conv\n{deep} residual blocks\n{w}×4×4\nunfold, add\n{w}×8×8",
+        GREEN,
+        8.5,
+    )
+    box(
+        axis,
+        11.5,
+        y,
+        1.15,
+        1.5,
+        f"residual block\n{w}×8×8\nconv 3×3\n12×8×8\nunfold 2×2\n3×16×16",
+        GREEN,
+        8.5,
+    )
     for a, b in ((1.35, 1.66), (2.74, 2.98), (7.72, 8.1), (9.3, 9.5), (10.7, 10.9), (12.1, 12.55)):
         arrow(axis, (a, y), (b, y))
     arrow(axis, (4.22, y + 0.2), (4.58, y + 0.6))
@@ -146,7 +210,9 @@ def vae_encoder_decoder() -> None:
     arrow(axis, (5.62, y - 0.7), (6.18, y - 0.3))
     arrow(axis, (5.62, y - 1.75), (6.75, y - 0.52), dashed=True)
     for x, width, title in ((2.95, 2.8, "encoder $q(z|x)$"), (10.1, 4.25, "decoder $p(x|z)$")):
-        axis.add_patch(plt.Rectangle((x - width / 2, y - 1.0), width, 2.45, fill=False, ec="#8a8a98", lw=1, ls=":"))
+        axis.add_patch(
+            plt.Rectangle((x - width / 2, y - 1.0), width, 2.45, fill=False, ec="#8a8a98", lw=1, ls=":")
+        )
         axis.text(x, y + 1.12, title, ha="center", fontsize=10.5, color=INK)
     axis.text(5.1, y + 1.5, "a Gaussian for each of 256 numbers", ha="center", fontsize=9, color="#9c3b36")
     axis.text(6.95, y + 0.62, "a map: 8×8 places", ha="center", fontsize=9, color="#9c3b36")

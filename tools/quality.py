@@ -1,6 +1,6 @@
 """Quality of the committed weights, measured one way: `make quality` (product figures, one table).
 
-    python tests/quality.py [--json FILE] [--save DIR] [--samples 2000] [--only NAME ...]
+    python tools/quality.py [--json FILE] [--save DIR] [--samples 2000] [--only NAME ...]
 
 A judge (a small CNN) is trained on the train split with a fixed seed. 2,000 sprites are sampled from every weight file,
 balanced over the classes, captions drawn from the test split, rounded to 8 bits and not otherwise touched. Every figure is
@@ -10,7 +10,6 @@ computed from those.
 import argparse
 import hashlib
 import json
-import sys
 import time
 from pathlib import Path
 from types import ModuleType
@@ -21,11 +20,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-sys.path.insert(0, str(Path(__file__).parent))
 from notebooks import ROOT, definitions
 
 CLASSES = ("hero", "non-hero", "food", "spell", "side-facing")
-CACHE = ROOT / "tests" / ".cache"
+CACHE = ROOT / "tools" / ".cache"
 VAE_FILE = ROOT / "assets" / "vae_latent_2d_emb4" / "best_vae.pt"
 TRAIN, TEST, NOVEL = 0, 1, 2
 LDM_SCALE, LDM_ETA = 2.0, 0.0  # guidance scale and fresh noise, as chosen in 03
@@ -103,8 +101,10 @@ def train_judge(sprites: Sprites, words: List[str], steps: int, seed: int = 0) -
 
 
 def the_judge(steps: int = 3000) -> Judge:
-    """The judge of the data beside us; trained once, then kept in tests/.cache under a name that has all it depends on."""
-    name = hashlib.sha256((ROOT / "data" / "sprites.npz").read_bytes() + Path(__file__).read_bytes()).hexdigest()[:16]
+    """The judge of the data beside us; trained once, then kept in tools/.cache under a name that has all it depends on."""
+    name = hashlib.sha256(
+        (ROOT / "data" / "sprites.npz").read_bytes() + Path(__file__).read_bytes()
+    ).hexdigest()[:16]
     file, train = CACHE / f"judge-{name}-{steps}.pt", load(TRAIN)
     words = vocabulary(train.captions)
     if file.exists():
@@ -183,7 +183,10 @@ class Measure:
         self.judge = the_judge()
         self.test_features = features(self.judge, self.test.images)
         self.real = balanced(self.train, samples)
-        self.colours, self.new = distinct_colours(self.test.images), share_new(self.test.images, self.train.images)
+        self.colours, self.new = (
+            distinct_colours(self.test.images),
+            share_new(self.test.images, self.train.images),
+        )
         self.floor = self.fid(self.real.images)
         self.real_usefulness = self.usefulness(self.real)
 
@@ -227,7 +230,11 @@ def sample_ddpm(steps: int) -> Callable[[Sprites], Dict]:
             x_T = torch.randn(len(labels), 3, 16, 16)
             images.append(to_uint8(nb.sample(model, x_T, labels, alpha_bar, steps, eta=1.0, bend=0.7)))
         spent = time.process_time() - start
-        return {"images": np.concatenate(images), "sampling_cpu_seconds": spent, "training_cpu_seconds": facts["cpu_seconds"]}
+        return {
+            "images": np.concatenate(images),
+            "sampling_cpu_seconds": spent,
+            "training_cpu_seconds": facts["cpu_seconds"],
+        }
 
     return sample
 
@@ -261,9 +268,17 @@ def sample_ldm(switch: str, steps: int) -> Callable[[Sprites], Dict]:
         start, images = time.process_time(), []
         for part in tokens.split(250):
             z_T = torch.randn(len(part), 4, 8, 8)
-            images.append(to_uint8(nb.to_pixels(nb.sample_latents(model, z_T, part, alpha_bar, steps, LDM_SCALE, LDM_ETA))))
+            images.append(
+                to_uint8(
+                    nb.to_pixels(nb.sample_latents(model, z_T, part, alpha_bar, steps, LDM_SCALE, LDM_ETA))
+                )
+            )
         spent = time.process_time() - start
-        return {"images": np.concatenate(images), "sampling_cpu_seconds": spent, "training_cpu_seconds": facts["cpu_seconds"]}
+        return {
+            "images": np.concatenate(images),
+            "sampling_cpu_seconds": spent,
+            "training_cpu_seconds": facts["cpu_seconds"],
+        }
 
     return sample
 
@@ -274,7 +289,9 @@ def novel_figures(yard: Measure, sample: Callable[[Sprites], Dict], samples: int
     made = prompts._replace(images=sample(prompts)["images"])
     return {
         "novel_word_accuracy": word_accuracy(yard.judge, made, yard.words),
-        "novel_word_accuracy_real": word_accuracy(yard.judge, prompts, yard.words),  # what the judge makes of real ones
+        "novel_word_accuracy_real": word_accuracy(
+            yard.judge, prompts, yard.words
+        ),  # what the judge makes of real ones
         "novel_class_accuracy": class_accuracy(yard.judge, made),
     }
 
@@ -309,7 +326,9 @@ ROWS = {
 }
 
 
-def measure(samples: int = 2000, only: Optional[List[str]] = None, save: Optional[Path] = None) -> Dict[str, Dict]:
+def measure(
+    samples: int = 2000, only: Optional[List[str]] = None, save: Optional[Path] = None
+) -> Dict[str, Dict]:
     """All figures of all rows, as the flat object that --json writes."""
     yard = Measure(samples)
     result = {
@@ -349,7 +368,10 @@ def table(result: Dict[str, Dict]) -> str:
         "usefulness",
     )
     heads += ("usefulness_real", "psnr", "samples", "training_cpu_seconds", "sampling_cpu_seconds")
-    lines = ["| | " + " | ".join(head.replace("_", " ") for head in heads) + " |", "| --- |" + " --- |" * len(heads)]
+    lines = [
+        "| | " + " | ".join(head.replace("_", " ") for head in heads) + " |",
+        "| --- |" + " --- |" * len(heads),
+    ]
     for name, row in result.items():
         cells = (row.get(head) for head in heads)
         text = (
@@ -367,7 +389,9 @@ def table(result: Dict[str, Dict]) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     parser.add_argument("--save", type=Path, help="keep the raw samples in this folder")
     parser.add_argument("--samples", type=int, default=2000, help="sprites to sample (a multiple of 5)")

@@ -1,7 +1,4 @@
-"""The drawn figures of 03.ldm_nano.ipynb: `python tests/figures_ldm.py` writes them to assets/."""
-
-import sys
-from pathlib import Path
+"""The drawn figures of 03: `make figures` writes them to assets/. Plots are drawn by the notebook."""
 
 import matplotlib
 
@@ -10,7 +7,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import FancyBboxPatch, Polygon
 
-sys.path.insert(0, str(Path(__file__).parent))
 from figures import BLUE, GREEN, GREY, INK, ORANGE, RED, arrow, box, canvas, save, sprite
 from notebooks import ROOT, definitions
 
@@ -27,7 +23,11 @@ def text(axis, x: float, y: float, words: str, size: float = 9, colour: str = IN
 def region(axis, x_0: float, y_0: float, x_1: float, y_1: float, title: str, colour: str) -> None:
     """A tinted area with a title at its top."""
     style = "round,pad=0,rounding_size=0.15"
-    axis.add_patch(FancyBboxPatch((x_0, y_0), x_1 - x_0, y_1 - y_0, boxstyle=style, fc=colour, ec="none", alpha=0.35, zorder=0))
+    axis.add_patch(
+        FancyBboxPatch(
+            (x_0, y_0), x_1 - x_0, y_1 - y_0, boxstyle=style, fc=colour, ec="none", alpha=0.35, zorder=0
+        )
+    )
     text(axis, (x_0 + x_1) / 2, y_1 - 0.24, title, 11, weight="bold")
 
 
@@ -37,8 +37,10 @@ def badge(axis, x: float, y: float, words: str) -> None:
               bbox={"boxstyle": "round,pad=0.25", "fc": "#4a4a58", "ec": "none"})  # fmt: skip
 
 
-def grid(axis, x: float, y: float, rows: int, columns: int, colour, cell: float = 0.13, above: float = 0.0) -> None:
-    """A matrix drawn cell by cell with its centre at (x, y); colour is one for all, or a function of (row, column)."""
+def grid(
+    axis, x: float, y: float, rows: int, columns: int, colour, cell: float = 0.13, above: float = 0.0
+) -> None:
+    """A matrix of cells with its centre at (x, y); colour is one for all, or a function of (row, column)."""
     left, top = x - columns * cell / 2, y + rows * cell / 2
     for i in range(rows):
         for j in range(columns):
@@ -46,7 +48,15 @@ def grid(axis, x: float, y: float, rows: int, columns: int, colour, cell: float 
             corner = (left + j * cell, top - (i + 1) * cell)
             axis.add_patch(plt.Rectangle(corner, cell, cell, fc=face, ec="white", lw=0.7, zorder=4 + above))
     axis.add_patch(
-        plt.Rectangle((left, top - rows * cell), columns * cell, rows * cell, fill=False, ec=INK, lw=0.9, zorder=4.5 + above)
+        plt.Rectangle(
+            (left, top - rows * cell),
+            columns * cell,
+            rows * cell,
+            fill=False,
+            ec=INK,
+            lw=0.9,
+            zorder=4.5 + above,
+        )
     )
 
 
@@ -56,8 +66,18 @@ def latent(axis, maps: np.ndarray, x: float, y: float, size: float, shift: float
     for i in range(n - 1, -1, -1):  # the last channel lies at the back
         offset, half = (i - (n - 1) / 2) * shift, size / 2
         extent = (x + offset - half, x + offset + half, y + offset - half, y + offset + half)
-        axis.imshow(maps[i], extent=extent, cmap="gray", vmin=0, vmax=1, interpolation="nearest", zorder=4 + 0.1 * (n - i))
-        frame = plt.Rectangle((extent[0], extent[2]), size, size, fill=False, ec=INK, lw=0.7, zorder=4.05 + 0.1 * (n - i))
+        axis.imshow(
+            maps[i],
+            extent=extent,
+            cmap="gray",
+            vmin=0,
+            vmax=1,
+            interpolation="nearest",
+            zorder=4 + 0.1 * (n - i),
+        )
+        frame = plt.Rectangle(
+            (extent[0], extent[2]), size, size, fill=False, ec=INK, lw=0.7, zorder=4.05 + 0.1 * (n - i)
+        )
         axis.add_patch(frame)
 
 
@@ -71,7 +91,8 @@ def example() -> tuple:
     """A sprite (16, 16, 3), its caption, and four maps (4, 8, 8) that stand for its latent, all in [0, 1]."""
     with np.load(ROOT / "data" / "sprites.npz") as data:
         wanted = np.flatnonzero(
-            (data["captions"] == "side long red hair blue robe sword") | (data["captions"] == "magic blue potion")
+            (data["captions"] == "side long red hair blue robe sword")
+            | (data["captions"] == "magic blue potion")
         )
         i = wanted[0]
         image, caption = data["images"][i] / 255, str(data["captions"][i])
@@ -113,18 +134,41 @@ def ldm_figure3() -> None:
     badge(axis, 5.97, top - 0.24, "section 3.6")
     # the U-Net, read from right to left
     axis.add_patch(
-        FancyBboxPatch((4.75, 0.42), 2.6, 1.95, boxstyle="round,pad=0,rounding_size=0.1", fc="white", ec=INK, lw=1, zorder=1)
+        FancyBboxPatch(
+            (4.75, 0.42),
+            2.6,
+            1.95,
+            boxstyle="round,pad=0,rounding_size=0.1",
+            fc="white",
+            ec=INK,
+            lw=1,
+            zorder=1,
+        )
     )
     heights = ((7.02, 1.0, "8×8"), (6.37, 0.62, "4×4"), (5.72, 0.62, "4×4"), (5.07, 1.0, "8×8"))
     for x, h, name in heights:
         axis.add_patch(
             FancyBboxPatch(
-                (x - 0.17, low - h / 2), 0.34, h, boxstyle="round,pad=0,rounding_size=0.05", fc=BLUE, ec=INK, lw=1, zorder=3
+                (x - 0.17, low - h / 2),
+                0.34,
+                h,
+                boxstyle="round,pad=0,rounding_size=0.05",
+                fc=BLUE,
+                ec=INK,
+                lw=1,
+                zorder=3,
             )
         )
         axis.add_patch(
             FancyBboxPatch(
-                (x - 0.25, low - 0.19), 0.5, 0.38, boxstyle="round,pad=0,rounding_size=0.05", fc=ORANGE, ec=INK, lw=1, zorder=4
+                (x - 0.25, low - 0.19),
+                0.5,
+                0.38,
+                boxstyle="round,pad=0,rounding_size=0.05",
+                fc=ORANGE,
+                ec=INK,
+                lw=1,
+                zorder=4,
             )
         )
         text(axis, x, low, "QKV", 7.5)
@@ -141,13 +185,23 @@ def ldm_figure3() -> None:
     arrow(axis, (8.0, low), (7.35, low), width=1.6)
     axis.plot([4.45, 4.45, 8.65, 8.65], [low - 0.02, 0.24, 0.24, low], color=DARK_BLUE, lw=1.3, zorder=2)
     arrow(axis, (8.65, low), (8.4, low), DARK_BLUE)
-    text(axis, 6.0, 0.27, " $z_{t-1}$: again, $T$ times or fewer ", 8, DARK_BLUE, bbox={"fc": "#eef6ec", "ec": "none", "pad": 1})
+    text(
+        axis,
+        6.0,
+        0.27,
+        " $z_{t-1}$: again, $T$ times or fewer ",
+        8,
+        DARK_BLUE,
+        bbox={"fc": "#eef6ec", "ec": "none", "pad": 1},
+    )
     badge(axis, 4.3, 2.25, "section 6")
     badge(axis, 7.75, 0.25, "section 7")
     # conditioning
     box(axis, 10.52, 4.75, 2.3, 0.62, "caption $y$\n" + f"\u201c{caption}\u201d", "white", 9)
     box(axis, 10.52, 3.85, 2.3, 0.4, "tokens, padded to $M=8$", "white", 9)
-    axis.add_patch(Polygon([(9.85, 2.62), (11.2, 2.62), (10.95, 3.32), (10.1, 3.32)], fc=VIOLET, ec=INK, lw=1, zorder=3))
+    axis.add_patch(
+        Polygon([(9.85, 2.62), (11.2, 2.62), (10.95, 3.32), (10.1, 3.32)], fc=VIOLET, ec=INK, lw=1, zorder=3)
+    )
     text(axis, 10.52, 2.96, "$\\tau_\\theta$", 17)
     badge(axis, 11.45, 2.3, "section 4")
     arrow(axis, (10.52, 4.44), (10.52, 4.05))
@@ -181,7 +235,9 @@ def featuremap_tau() -> None:
     words = [*caption, "", "", ""]
     nb = definitions("03.ldm_nano.ipynb")
     with np.load(ROOT / "data" / "sprites.npz") as data:
-        tokens = nb.tokenize([" ".join(caption)], nb.build_vocabulary(data["captions"].tolist()), 8)[0].tolist()
+        tokens = nb.tokenize([" ".join(caption)], nb.build_vocabulary(data["captions"].tolist()), 8)[
+            0
+        ].tolist()
     colours = ["#9fc5a0", "#e58f88", "#d9b25f", "#8fb3e0", "#b79ad6", "#e3e3e8", "#e3e3e8", "#e3e3e8"]
     shades = np.random.RandomState(2).uniform(0.25, 1, (2, 8, 10))  # before and after the transformer
 
@@ -194,7 +250,15 @@ def featuremap_tau() -> None:
     rows = [mid + (3.5 - i) * step for i in range(8)]
     for i, y in enumerate(rows):
         axis.add_patch(
-            FancyBboxPatch((0.35, y - 0.14), 0.95, 0.28, boxstyle="round,pad=0,rounding_size=0.05", fc=colours[i], ec=INK, lw=0.8)
+            FancyBboxPatch(
+                (0.35, y - 0.14),
+                0.95,
+                0.28,
+                boxstyle="round,pad=0,rounding_size=0.05",
+                fc=colours[i],
+                ec=INK,
+                lw=0.8,
+            )
         )
         text(axis, 0.82, y, words[i] or "padding", 9, INK if words[i] else SOFT)
         arrow(axis, (1.3, y), (1.75, y), width=0.9)
@@ -205,8 +269,12 @@ def featuremap_tau() -> None:
         for i, y in enumerate(rows):
             for j in range(10):
                 corner = (x - 0.75 + j * cell, y - 0.14)
-                axis.add_patch(plt.Rectangle(corner, cell, 0.28, fc=tint(i, j, after), ec="white", lw=0.6, zorder=4))
-            axis.add_patch(plt.Rectangle((x - 0.75, y - 0.14), 10 * cell, 0.28, fill=False, ec=INK, lw=0.8, zorder=5))
+                axis.add_patch(
+                    plt.Rectangle(corner, cell, 0.28, fc=tint(i, j, after), ec="white", lw=0.6, zorder=4)
+                )
+            axis.add_patch(
+                plt.Rectangle((x - 0.75, y - 0.14), 10 * cell, 0.28, fill=False, ec=INK, lw=0.8, zorder=5)
+            )
         text(axis, x, 6.72, title, 10)
         text(axis, x, rows[-1] - 0.34, "$M\\times d_\\tau$", 9.5)
     text(axis, 0.82, 6.72, "words", 10)
@@ -215,7 +283,9 @@ def featuremap_tau() -> None:
     arrow(axis, (4.35, mid), (4.66, mid))
     position = np.sin(np.arange(8)[:, None] * 10000.0 ** (-np.arange(5) / 5))
     position = np.concatenate([position, np.cos(np.arange(8)[:, None] * 10000.0 ** (-np.arange(5) / 5))], 1)
-    axis.imshow(position, extent=(4.45, 5.25, 5.9, 6.5), cmap="RdBu", vmin=-1, vmax=1, aspect="auto", zorder=4)
+    axis.imshow(
+        position, extent=(4.45, 5.25, 5.9, 6.5), cmap="RdBu", vmin=-1, vmax=1, aspect="auto", zorder=4
+    )
     axis.add_patch(plt.Rectangle((4.45, 5.9), 0.8, 0.6, fill=False, ec=INK, lw=0.8, zorder=5))
     text(axis, 4.85, 6.72, "positions", 10)
     arrow(axis, (4.85, 5.9), (4.85, mid + 0.19))
@@ -254,7 +324,9 @@ def featuremap_tau() -> None:
 
     left, size = 6.55, 1.5
     places = np.random.RandomState(3).uniform(0.72, 0.95, (4, 4))
-    axis.imshow(places, extent=(left, left + size, y - size / 2, y + size / 2), cmap="gray", vmin=0, vmax=1, zorder=3)
+    axis.imshow(
+        places, extent=(left, left + size, y - size / 2, y + size / 2), cmap="gray", vmin=0, vmax=1, zorder=3
+    )
     axis.add_patch(plt.Rectangle((left, y - size / 2), size, size, fill=False, ec=INK, lw=0.9, zorder=5))
     text(axis, left + size / 2, y - size / 2 - 0.24, "map $\\varphi(z_t)$, $N$ places", 9)
     tops = [y + 0.96 - i * 0.41 for i in range(5)]
@@ -281,12 +353,19 @@ def featuremap_tau() -> None:
         axis.add_patch(plt.Rectangle(corner, size / 4, size / 4, fc=ORANGE, ec=INK, lw=1, zorder=5))
         text(axis, x_from, y_from, "Q", 8.5)
         for i, share in enumerate(shares):
-            axis.plot([x_from + size / 8, 9.95], [y_from, tops[i]], color="#b0741c", lw=0.3 + 5 * share, alpha=0.75, zorder=4)
+            axis.plot(
+                [x_from + size / 8, 9.95],
+                [y_from, tops[i]],
+                color="#b0741c",
+                lw=0.3 + 5 * share,
+                alpha=0.75,
+                zorder=4,
+            )
     save(fig, "featuremap-tau.png", dpi=88)
 
 
 def cross_attention() -> None:
-    """Every stage of cross-attention with the shapes of section 5 of the notebook: N = 4, c = 8, M = 3, d_tau = 6, two heads."""
+    """Every stage of cross-attention, in small: N = 4, c = 8, M = 3, d_tau = 6 and two heads."""
     fig, axis = canvas(12.4, 6.2)
     heads = ("#bcd4ee", "#f7d9a8")  # the two heads
     ink_of = lambda light: "#d4d4dc" if light else "#a9a9b8"  # noqa: E731
@@ -322,7 +401,13 @@ def cross_attention() -> None:
     for k in range(2):
         colour = np.array(matplotlib.colors.to_rgb(("#2f6db0", "#c07a12")[k]))
         grid(
-            axis, 8.45 + 0.16 * k, b - 0.16 * k, 4, 3, lambda i, j, colour=colour: tuple(1 - shares[i, j] * (1 - colour)), above=k
+            axis,
+            8.45 + 0.16 * k,
+            b - 0.16 * k,
+            4,
+            3,
+            lambda i, j, colour=colour: tuple(1 - shares[i, j] * (1 - colour)),
+            above=k,
         )
     text(axis, 8.53, a + 0.5, "$QK^\\top/\\sqrt{d}$", 11)
     text(axis, 9.42, a - 0.08, "$N\\times M$\na head", 8.5)
@@ -386,8 +471,19 @@ def ldm_unet() -> None:
     axis.plot([10.9, 10.9, 7.2], [low + 0.525, 2.2, 2.2], color=INK, lw=1.3)
     arrow(axis, (7.2, 2.2), (7.2, top - 0.19))
     box(axis, 2.0, 5.5, 2.9, 0.46, "step $t$: sines and cosines, MLP", RED, 8.5)
-    text(axis, 2.0, 5.05, f"{4 * w} numbers: scale and shift\nin every residual block", 8.5, DARK_RED, va="top")
-    box(axis, 9.9, 5.5, 3.2, 0.46, "tokens, $\\tau_\\theta$: sequence $M\\times d_\\tau$ and mask", VIOLET, 8.5)
+    text(
+        axis, 2.0, 5.05, f"{4 * w} numbers: scale and shift\nin every residual block", 8.5, DARK_RED, va="top"
+    )
+    box(
+        axis,
+        9.9,
+        5.5,
+        3.2,
+        0.46,
+        "tokens, $\\tau_\\theta$: sequence $M\\times d_\\tau$ and mask",
+        VIOLET,
+        8.5,
+    )
     # the switch
     axis.plot([8.3, 7.55], [5.5, 5.5], color=INK, lw=1.3)
     axis.plot([7.55, 7.0], [5.5, 5.22], color=INK, lw=2.2)
