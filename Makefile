@@ -23,7 +23,7 @@ lint: $(VENV)/test-ready  ## check and format the code, notebooks included
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
 quality: $(VENV)/test-ready  ## measure the committed weights: one table
-	$(BIN)/python tools/quality.py
+	$(BIN)/python tools/quality.py --json tools/quality.json --md tools/quality.md
 
 figures: $(VENV)/test-ready  ## draw the figures of the notebooks' text again (not their plots)
 	$(BIN)/python tools/figures.py && $(BIN)/python tools/figures_ldm.py

@@ -13,8 +13,9 @@ from itertools import combinations
 import imageio
 import numpy as np
 import pytest
+from helpers import share_new
+from judges import NOVEL, TEST, TRAIN
 from notebooks import ROOT
-from quality import NOVEL, TEST, TRAIN, share_new
 
 FILE, PROGRAM, ART = ROOT / "data" / "sprites.npz", ROOT / "data" / "draw_sprites.py", ROOT / "data" / "art"
 CLASSES = ("hero", "non-hero", "food", "spell", "side-facing")  # in the order of the labels

@@ -1,14 +1,31 @@
-"""Quality of the committed weights, measured one way: `make quality` (product figures, one table).
+"""Quality of the committed weights, measured one way: `make quality`.
 
-    python tools/quality.py [--json FILE] [--save DIR] [--samples 2000] [--only NAME ...]
+    python tools/quality.py [--json FILE] [--md FILE] [--save DIR] [--samples N] [--seeds N] [--only ROW ...]
 
-A judge (a small CNN) is trained on the train split with a fixed seed. 2,000 sprites are sampled from every weight file,
-balanced over the classes, captions drawn from the test split, rounded to 8 bits and not otherwise touched. Every figure is
-computed from those.
+From every weight file 2,000 sprites are drawn, balanced over the classes, in 8 bits and not otherwise
+touched, three times with other noise: a figure is the mean over these seeds, NAME_spread their standard
+deviation (with n - 1). What is compared is made alike. The test split is cut into two halves without a
+common sprite, both balanced over the classes. The captions of half A are the prompts (again with other
+noise where they run out) and their labels are the prompts of the model that takes labels; half B is what
+every Frechet distance is measured against, the floor (as many train sprites) included.
+
+class_accuracy      the first judge sees the class asked for
+word_accuracy       share of the prompt's words that it finds; word_precision: share of the words found that
+                    were asked for, among words of the same kind (see judges.words_found); NAME_real: in the
+                    real sprites whose captions the prompts are
+novel_*             the same for prompts with pairs of words that never met in training. The judges have
+                    learnt from these very sprites (the generators have not), so novel_*_real is the most
+                    that a judge can find, and novel_word_share, the share of it that is reached, is strict
+sprite_fid, _2      Frechet distance to half B in the features of the first and of the second judge
+crispness           distinct colours in a sprite, as a multiple of the test split's
+novelty             share of samples that are not copies: a copy lies nearer to a training sprite than all
+                    but 4 % of half A do (measures.distance_to_nearest); novelty_test is that of half B,
+                    novelty_memoriser the mean over the controls, all of which are copies
+usefulness          accuracy on the test split of a judge's network that has learnt the classes from the
+                    samples alone (Ravuri and Vinyals 2019); the seed of sampling is its seed too
 """
 
 import argparse
-import hashlib
 import json
 import time
 from pathlib import Path
@@ -17,375 +34,419 @@ from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
 import numpy as np
 import torch
-from torch import nn
-from torch.nn import functional as F
+from torch import Tensor
 
+from judges import (
+    NOVEL,
+    TEST,
+    TRAIN,
+    Sprites,
+    balanced,
+    class_accuracy,
+    features,
+    halves,
+    load,
+    same_kind,
+    the_judges,
+    to_tensor,
+    train_judge,
+    vocabulary,
+    words_found,
+)
+from measures import copies, distance_to_nearest, distinct_colours, frechet
 from notebooks import ROOT, definitions
 
-CLASSES = ("hero", "non-hero", "food", "spell", "side-facing")
-CACHE = ROOT / "tools" / ".cache"
 VAE_FILE = ROOT / "assets" / "vae_latent_2d_emb4" / "best_vae.pt"
-TRAIN, TEST, NOVEL = 0, 1, 2
+DDPM_FILE = ROOT / "assets" / "DDPM" / "best_ddpm.pt"
 LDM_SCALE, LDM_ETA = 2.0, 0.0  # guidance scale and fresh noise, as chosen in 03
+NOVEL_SAMPLES, CONTROL_SAMPLES = 500, 1000  # at most, for each seed
+SUFFIXES = ("", "_2")  # of the first and the second judge
 
 
-class Sprites(NamedTuple):
-    """A set of sprites: images uint8 (n, 16, 16, 3), labels uint8 (n,), captions (n,)."""
+# --- what depends on the notebooks: how their weights are loaded and sampled ---
+
+
+class Made(NamedTuple):
+    """What a model made: images uint8 (n, 16, 16, 3), and the CPU seconds that this and its training took."""
 
     images: np.ndarray
-    labels: np.ndarray
-    captions: np.ndarray
-
-    def take(self, index: np.ndarray) -> "Sprites":
-        return Sprites(*(array[index] for array in self))
+    sampling_cpu_seconds: float
+    training_cpu_seconds: float
 
 
-def load(split: int, path: Path = ROOT / "data" / "sprites.npz") -> Sprites:
-    """One split of the data file."""
-    with np.load(path) as data:
-        chosen = data["split"] == split
-        return Sprites(data["images"][chosen], data["labels"][chosen], data["captions"][chosen])
-
-
-def vocabulary(captions: np.ndarray) -> List[str]:
-    """All words of the captions, sorted."""
-    return sorted({word for caption in captions for word in str(caption).split()})
-
-
-def word_targets(captions: np.ndarray, words: List[str]) -> torch.Tensor:
-    """(n, W) float: 1 where the caption has the word."""
-    place = {word: i for i, word in enumerate(words)}
-    targets = torch.zeros(len(captions), len(words))
-    for row, caption in zip(targets, captions):
-        row[[place[word] for word in str(caption).split()]] = 1
-    return targets
-
-
-def to_tensor(images: np.ndarray) -> torch.Tensor:
-    """uint8 (n, 16, 16, 3) in [0, 255] to float (n, 3, 16, 16) in [-1, 1]."""
-    return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
-
-
-class Judge(nn.Module):
-    """Reads a sprite: 128 features, 5 class logits, W word logits."""
-
-    def __init__(self, words: int):
-        super().__init__()
-        self.body = nn.Sequential(
-            *(nn.PixelUnshuffle(2), nn.Conv2d(12, 64, 3, padding=1), nn.GroupNorm(8, 64), nn.SiLU()),  # 8x8
-            *(nn.Conv2d(64, 96, 3, padding=1, stride=2), nn.GroupNorm(8, 96), nn.SiLU()),  # 4x4
-            *(nn.Flatten(), nn.Linear(96 * 16, 128), nn.LayerNorm(128), nn.SiLU()),
-        )
-        self.classes, self.words = nn.Linear(128, len(CLASSES)), nn.Linear(128, words)
-
-
-def train_judge(sprites: Sprites, words: List[str], steps: int, seed: int = 0) -> Judge:
-    """A judge that has learnt from these sprites alone: class and words together."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        judge = Judge(len(words))
-        images, labels = to_tensor(sprites.images), torch.from_numpy(sprites.labels.astype(np.int64))
-        targets = word_targets(sprites.captions, words)
-        optimizer = torch.optim.AdamW(judge.parameters(), lr=2e-3, weight_decay=0.02)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
-        for _ in range(steps):
-            index = torch.randint(0, len(images), (128,))
-            features = judge.body(images[index])
-            loss = F.cross_entropy(judge.classes(features), labels[index])
-            loss = loss + 20 * F.binary_cross_entropy_with_logits(judge.words(features), targets[index])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-    return judge.eval()
-
-
-def the_judge(steps: int = 3000) -> Judge:
-    """The judge of the data beside us; trained once, then kept in tools/.cache under a name that has all it depends on."""
-    name = hashlib.sha256(
-        (ROOT / "data" / "sprites.npz").read_bytes() + Path(__file__).read_bytes()
-    ).hexdigest()[:16]
-    file, train = CACHE / f"judge-{name}-{steps}.pt", load(TRAIN)
-    words = vocabulary(train.captions)
-    if file.exists():
-        judge = Judge(len(words))
-        judge.load_state_dict(torch.load(file, weights_only=True))
-        return judge.eval()
-    judge = train_judge(train, words, steps)
-    CACHE.mkdir(exist_ok=True)
-    torch.save(judge.state_dict(), file)
-    return judge
-
-
-@torch.no_grad()
-def features(judge: Judge, images: np.ndarray) -> torch.Tensor:
-    """Penultimate features (n, 128) of uint8 sprites."""
-    return torch.cat([judge.body(batch) for batch in to_tensor(images).split(500)])
-
-
-def class_accuracy(judge: Judge, sprites: Sprites) -> float:
-    """Share of sprites in which the judge sees the class asked for."""
-    seen = judge.classes(features(judge, sprites.images)).argmax(1).numpy()
-    return float((seen == sprites.labels).mean())
-
-
-def word_accuracy(judge: Judge, sprites: Sprites, words: List[str]) -> float:
-    """Share of the prompts' words that the judge finds in the sprites (probability over one half)."""
-    asked = word_targets(sprites.captions, words) > 0
-    return float((judge.words(features(judge, sprites.images)) > 0)[asked].float().mean())
-
-
-def frechet(a: torch.Tensor, b: torch.Tensor, reference: torch.Tensor) -> float:
-    """Frechet distance of two sets of features, each divided by its deviation over the reference (Heusel et al. 2017, eq. 6)."""
-    deviation = reference.std(0)
-    a, b = (x[:, deviation > 1e-6].double() / deviation[deviation > 1e-6].double() for x in (a, b))
-    cov_a, cov_b = a.T.cov(), b.T.cov()
-    values, vectors = torch.linalg.eigh(cov_a)
-    root = vectors * values.clamp(min=0).sqrt() @ vectors.T
-    trace = torch.linalg.eigvalsh(root @ cov_b @ root).clamp(min=0).sqrt().sum()
-    return float((a.mean(0) - b.mean(0)).square().sum() + cov_a.trace() + cov_b.trace() - 2 * trace)
-
-
-def distinct_colours(images: np.ndarray) -> float:
-    """Median number of distinct colours in a sprite, each channel rounded to the nearest multiple of 32."""
-    codes = ((images.astype(np.int64) + 16) // 32) @ np.array([1, 16, 256])
-    return float(np.median([len(np.unique(code)) for code in codes]))
-
-
-def share_new(images: np.ndarray, train: np.ndarray, tolerance: int = 24) -> float:
-    """Share of sprites that no training sprite matches to within `tolerance` levels at every pixel."""
-    a, b = (torch.from_numpy(x.reshape(len(x), -1).astype(np.float32)) for x in (images, train))
-    new = 0
-    for part in a.split(100):
-        distance = part.square().sum(1)[:, None] + b.square().sum(1)[None] - 2 * part @ b.T  # (100, N)
-        for row, image in zip(distance, part):
-            near = b[row <= image.numel() * tolerance**2 + 1000]  # a match cannot be further away
-            new += not bool(((near - image).abs().amax(1) <= tolerance).any())
-    return new / len(images)
-
-
-def balanced(sprites: Sprites, n: int, seed: int = 0) -> Sprites:
-    """n sprites, as many of every class, drawn without replacement where there are enough."""
-    rng = np.random.RandomState(seed)
-    index = []
-    for label in range(len(CLASSES)):
-        mine = np.flatnonzero(sprites.labels == label)
-        index.append(rng.choice(mine, n // len(CLASSES), replace=n // len(CLASSES) > len(mine)))
-    return sprites.take(np.concatenate(index))
-
-
-class Measure:
-    """The judge and the figures of real sprites, against which samples are measured."""
-
-    def __init__(self, samples: int):
-        self.samples, self.train, self.test = samples, load(TRAIN), load(TEST)
-        self.words = vocabulary(self.train.captions)
-        self.judge = the_judge()
-        self.test_features = features(self.judge, self.test.images)
-        self.real = balanced(self.train, samples)
-        self.colours, self.new = (
-            distinct_colours(self.test.images),
-            share_new(self.test.images, self.train.images),
-        )
-        self.floor = self.fid(self.real.images)
-        self.real_usefulness = self.usefulness(self.real)
-
-    def fid(self, images: np.ndarray) -> float:
-        return frechet(features(self.judge, images), self.test_features, self.test_features)
-
-    def usefulness(self, sprites: Sprites) -> float:
-        """Accuracy on real test sprites of a judge that has learnt from these alone (Ravuri and Vinyals 2019)."""
-        return class_accuracy(train_judge(sprites, self.words, steps=300), self.test)
-
-    def figures(self, sprites: Sprites, words: bool) -> Dict[str, Optional[float]]:
-        """All figures of one set of samples; word accuracy only where the words were asked for."""
-        return {
-            "class_accuracy": class_accuracy(self.judge, sprites),
-            "word_accuracy": word_accuracy(self.judge, sprites, self.words) if words else None,
-            "sprite_fid": self.fid(sprites.images),
-            "sprite_fid_floor": self.floor,
-            "crispness": distinct_colours(sprites.images) / self.colours,
-            "novelty": share_new(sprites.images, self.train.images) / self.new,
-            "usefulness": self.usefulness(sprites),
-            "usefulness_real": self.real_usefulness,
-            "samples": len(sprites.images),
-        }
-
-
-def to_uint8(x: torch.Tensor) -> np.ndarray:
+def to_uint8(x: Tensor) -> np.ndarray:
     """Float (n, 3, 16, 16) in [-1, 1] to uint8 (n, 16, 16, 3): clipped and rounded, not otherwise touched."""
     return ((x.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
 
 
-def sample_ddpm(steps: int) -> Callable[[Sprites], Dict]:
-    """A function that draws the labels of prompts with assets/DDPM/best_ddpm.pt, as 01 does: DDIM, eta = 1, bent steps."""
-
-    def sample(prompts: Sprites) -> Dict:
-        nb = definitions("01.ddpm.ipynb")
-        model, facts = nb.load_model(ROOT / "assets" / "DDPM" / "best_ddpm.pt")
-        alpha_bar = nb.to_alpha_bar(nb.cosine_beta(facts["T"]))
-        torch.manual_seed(0)
-        start, images = time.process_time(), []
-        for labels in torch.from_numpy(prompts.labels.astype(np.int64)).split(250):
-            x_T = torch.randn(len(labels), 3, 16, 16)
-            images.append(to_uint8(nb.sample(model, x_T, labels, alpha_bar, steps, eta=1.0, bend=0.7)))
-        spent = time.process_time() - start
-        return {
-            "images": np.concatenate(images),
-            "sampling_cpu_seconds": spent,
-            "training_cpu_seconds": facts["cpu_seconds"],
-        }
-
-    return sample
-
-
-def with_autoencoder() -> ModuleType:
-    """The definitions of 03 with the committed autoencoder in place, so that to_latent and to_pixels work."""
-    nb = definitions("03.ldm_nano.ipynb")
-    nb.vae, facts = nb.load_vae(str(VAE_FILE))
-    nb.latent_mean, nb.latent_std = facts["latent_mean"], facts["latent_std"]
-    return nb
-
-
-def load_ldm(switch: str) -> Tuple[ModuleType, torch.nn.Module, Dict]:
-    """The definitions of 03, the network of one position of the switch, and the history of its training."""
-    nb = with_autoencoder()
-    path = str(ROOT / "assets" / f"LDM_{switch}_VAE_4" / "best_ldm.pt")
-    model, facts = nb.load_ldm(path)
-    nb.check_fit(path, facts, facts["vocabulary"], nb.latent_mean)  # trained with this autoencoder
-    return nb, model, facts
-
-
-def sample_ldm(switch: str, steps: int) -> Callable[[Sprites], Dict]:
-    """A function that draws the captions of prompts with the weights of 03, by DDIM with guidance."""
-
-    @torch.no_grad()
-    def sample(prompts: Sprites) -> Dict:
-        nb, model, facts = load_ldm(switch)
-        alpha_bar = nb.to_alpha_bar(nb.cosine_beta(facts["T"]))
-        tokens = nb.tokenize(prompts.captions.tolist(), facts["vocabulary"], nb.MAX_WORDS)
-        torch.manual_seed(0)
-        start, images = time.process_time(), []
-        for part in tokens.split(250):
-            z_T = torch.randn(len(part), 4, 8, 8)
-            images.append(
-                to_uint8(
-                    nb.to_pixels(nb.sample_latents(model, z_T, part, alpha_bar, steps, LDM_SCALE, LDM_ETA))
-                )
-            )
-        spent = time.process_time() - start
-        return {
-            "images": np.concatenate(images),
-            "sampling_cpu_seconds": spent,
-            "training_cpu_seconds": facts["cpu_seconds"],
-        }
-
-    return sample
-
-
-def novel_figures(yard: Measure, sample: Callable[[Sprites], Dict], samples: int) -> Dict[str, float]:
-    """Word and class accuracy for prompts whose pairs of words never met in training, balanced over the classes."""
-    prompts = balanced(load(NOVEL), min(samples, 1000))
-    made = prompts._replace(images=sample(prompts)["images"])
-    return {
-        "novel_word_accuracy": word_accuracy(yard.judge, made, yard.words),
-        "novel_word_accuracy_real": word_accuracy(
-            yard.judge, prompts, yard.words
-        ),  # what the judge makes of real ones
-        "novel_class_accuracy": class_accuracy(yard.judge, made),
-    }
+def open_ddpm() -> Tuple[ModuleType, torch.nn.Module, Dict, Tensor]:
+    """The definitions of 01, its network, the facts of its training, and alpha_bar."""
+    nb = definitions("01.ddpm.ipynb")
+    model, facts = nb.load_model(str(DDPM_FILE))
+    return nb, model, facts, nb.to_alpha_bar(nb.cosine_beta(facts["T"]))
 
 
 @torch.no_grad()
-def vae_figures(yard: Measure) -> Dict[str, float]:
-    """Test sprites encoded and decoded: PSNR over all pixels, and how far the judge sees them as the same sprites."""
+def sample_ddpm(prompts: Sprites, seed: int, steps: int) -> Made:
+    """The labels of the prompts drawn as 01 does: DDIM, eta = 1, shorter steps where the noise is strong."""
+    nb, model, facts, alpha_bar = open_ddpm()
+    torch.manual_seed(seed)
+    start, images = time.process_time(), []
+    for labels in torch.from_numpy(prompts.labels.astype(np.int64)).split(250):
+        x_T = torch.randn(len(labels), 3, 16, 16)
+        images.append(to_uint8(nb.sample(model, x_T, labels, alpha_bar, steps, eta=1.0, bend=0.7)))
+    return Made(np.concatenate(images), time.process_time() - start, facts["cpu_seconds"])
+
+
+@torch.no_grad()
+def noise_and_denoise(sprites: Sprites, seed: int) -> np.ndarray:
+    """Sprites noised to t = T/10 and denoised by the network of 01 in 5 steps of DDIM, eta = 0."""
+    nb, model, facts, alpha_bar = open_ddpm()
+    times = torch.linspace(facts["T"] // 10, 0, 6).round().long().tolist()
+    generator, images = torch.Generator().manual_seed(seed), []
+    all_labels = torch.from_numpy(sprites.labels.astype(np.int64))
+    for x_t, labels in zip(to_tensor(sprites.images).split(250), all_labels.split(250)):
+        eps = torch.randn(x_t.shape, generator=generator)
+        x_t = nb.q_sample(x_t, torch.full((len(x_t),), times[0]), eps, alpha_bar)
+        for t, s in zip(times[:-1], times[1:]):
+            x_0, eps = nb.predict(model, x_t, torch.full((len(x_t),), t), labels, alpha_bar)
+            x_t = alpha_bar[s].sqrt() * x_0 + (1 - alpha_bar[s]).sqrt() * eps
+        images.append(to_uint8(x_t))
+    return np.concatenate(images)
+
+
+def open_ldm(switch: str) -> Tuple[ModuleType, torch.nn.Module, Dict, Tensor]:
+    """The definitions of 03 with the committed autoencoder in place, its network, facts, and alpha_bar."""
+    nb = definitions("03.ldm_nano.ipynb")
+    nb.vae, facts = nb.load_vae(str(VAE_FILE))
+    nb.latent_mean, nb.latent_std = facts["latent_mean"], facts["latent_std"]
+    path = str(ROOT / "assets" / f"LDM_{switch}_VAE_4" / "best_ldm.pt")
+    model, facts = nb.load_ldm(path)
+    nb.check_fit(path, facts, facts["vocabulary"], nb.latent_mean)  # trained with this autoencoder
+    return nb, model, facts, nb.to_alpha_bar(nb.cosine_beta(facts["T"]))
+
+
+@torch.no_grad()
+def sample_ldm(prompts: Sprites, seed: int, switch: str, steps: int, scale: float = LDM_SCALE) -> Made:
+    """The captions of the prompts drawn as 03 does, by DDIM with guidance."""
+    nb, model, facts, alpha_bar = open_ldm(switch)
+    tokens = nb.tokenize(prompts.captions.tolist(), facts["vocabulary"], nb.MAX_WORDS)
+    torch.manual_seed(seed)
+    start, images = time.process_time(), []
+    for part in tokens.split(250):
+        z = nb.sample_latents(model, torch.randn(len(part), 4, 8, 8), part, alpha_bar, steps, scale, LDM_ETA)
+        images.append(to_uint8(nb.to_pixels(z)))
+    return Made(np.concatenate(images), time.process_time() - start, facts["cpu_seconds"])
+
+
+@torch.no_grad()
+def restore(images: np.ndarray) -> Made:
+    """Sprites encoded (to the mean) and decoded by the committed autoencoder, as in 02."""
     nb = definitions("02.vae_latent_2d.ipynb")
     model, facts = nb.load_vae(str(VAE_FILE))
-    images = to_uint8(nb.decode_all(model, nb.encode_all(model, to_tensor(yard.test.images))[0]))
-    restored = yard.test._replace(images=images)
-    error = np.square(images.astype(np.float64) - yard.test.images).mean()
-    return {
-        "psnr": float(10 * np.log10(255**2 / error)),
-        "sprite_fid": yard.fid(images),
-        "sprite_fid_floor": yard.floor,
-        "crispness": distinct_colours(images) / yard.colours,
-        "class_accuracy": class_accuracy(yard.judge, restored),
-        "word_accuracy": word_accuracy(yard.judge, restored, yard.words),
-        "samples": len(images),
-        "training_cpu_seconds": facts["cpu_seconds"],
-    }
+    start = time.process_time()
+    restored = nb.decode_all(model, nb.encode_all(model, to_tensor(images))[0])
+    return Made(to_uint8(restored), time.process_time() - start, facts["cpu_seconds"])
 
 
-ROWS = {
-    "ddpm_ddim20": (sample_ddpm(20), False),
-    "ddpm_ddim100": (sample_ddpm(100), False),
-    "ldm_qkv_ddim20": (sample_ldm("QKV", 20), True),
-    "ldm_qkv_ddim50": (sample_ldm("QKV", 50), True),
-    "ldm_concat_ddim20": (sample_ldm("CONCAT", 20), True),
-    "ldm_concat_ddim50": (sample_ldm("CONCAT", 50), True),
+ROWS: Dict[
+    str, Tuple[Callable[[Sprites, int], Made], bool]
+] = {  # how to draw, and whether words are asked for
+    "ddpm_ddim20": (lambda prompts, seed: sample_ddpm(prompts, seed, 20), False),
+    "ddpm_ddim100": (lambda prompts, seed: sample_ddpm(prompts, seed, 100), False),
+    "ldm_qkv_ddim20": (lambda prompts, seed: sample_ldm(prompts, seed, "QKV", 20), True),
+    "ldm_qkv_ddim50": (lambda prompts, seed: sample_ldm(prompts, seed, "QKV", 50), True),
+    "ldm_concat_ddim20": (lambda prompts, seed: sample_ldm(prompts, seed, "CONCAT", 20), True),
+    "ldm_concat_ddim50": (lambda prompts, seed: sample_ldm(prompts, seed, "CONCAT", 50), True),
 }
 
 
-def measure(
-    samples: int = 2000, only: Optional[List[str]] = None, save: Optional[Path] = None
-) -> Dict[str, Dict]:
-    """All figures of all rows, as the flat object that --json writes."""
-    yard = Measure(samples)
-    result = {
-        "real": {**yard.figures(yard.real, words=True), "novelty": None},
-        "judge": {
-            "class_accuracy": class_accuracy(yard.judge, yard.test),
-            "word_accuracy": word_accuracy(yard.judge, yard.test, yard.words),
-        },
+# --- the yardstick ---
+
+
+class Yard:
+    """The judges and what they make of real sprites, against which samples are measured."""
+
+    def __init__(self, samples: int = 2000):
+        self.samples, self.train, self.test, self.novel = samples, load(TRAIN), load(TEST), load(NOVEL)
+        self.half_a, self.half_b = halves(self.test)
+        self.words = vocabulary(self.train.captions)
+        self.kind = same_kind(self.train.captions, self.words)
+        self.judges = list(the_judges().values())
+        self.scales = [features(judge, self.test.images).std(0) for judge in self.judges]
+        self.targets = [features(judge, self.half_b.images) for judge in self.judges]
+        self.colours = distinct_colours(torch.from_numpy(self.test.images))
+        self.train_images = torch.from_numpy(self.train.images)
+        distance = distance_to_nearest(torch.from_numpy(self.half_a.images), self.train_images)
+        self.limit = float(distance.quantile(0.04))
+
+    def fid(self, images: np.ndarray) -> Dict[str, float]:
+        """Frechet distance to half B, by both judges."""
+        found = {}
+        for suffix, judge, target, scale in zip(SUFFIXES, self.judges, self.targets, self.scales):
+            found["sprite_fid" + suffix] = sum(frechet(features(judge, images), target, scale))
+        return found
+
+    def novelty(self, images: np.ndarray) -> float:
+        """Share of sprites that are no copies of training sprites."""
+        copied = copies(torch.from_numpy(images), self.train_images, self.limit)
+        return 1 - float(copied.float().mean())
+
+    def usefulness(self, sprites: Sprites, seed: int) -> float:
+        """Accuracy on real test sprites of a network that has learnt the classes from these sprites alone."""
+        student = train_judge(sprites, self.words, steps=300, seed=seed, words_weigh=0)
+        return class_accuracy(student, self.test)
+
+    def words_found(self, sprites: Sprites, name: str = "word", suffix: str = "") -> Dict[str, float]:
+        """Recall and precision of the words of the prompts, by the first judge."""
+        recall, precision = words_found(self.judges[0], sprites, self.words, self.kind)
+        return {f"{name}_accuracy{suffix}": recall, f"{name}_precision{suffix}": precision}
+
+    def figures(self, sprites: Sprites, seed: int = 0, words: bool = True) -> Dict[str, float]:
+        """The figures of one set of samples; those of words only where words were asked for."""
+        return {
+            "class_accuracy": class_accuracy(self.judges[0], sprites),
+            **(self.words_found(sprites) if words else {}),
+            **self.fid(sprites.images),
+            "crispness": distinct_colours(torch.from_numpy(sprites.images)) / self.colours,
+            "novelty": self.novelty(sprites.images),
+            "usefulness": self.usefulness(sprites, seed),
+        }
+
+
+def mean_and_spread(runs: List[Dict[str, float]]) -> Dict[str, float]:
+    """The mean of every figure over the seeds and, of more than one seed, its standard deviation (n - 1)."""
+    row = {}
+    for name in runs[0]:
+        values = [run[name] for run in runs]
+        row[name] = float(np.mean(values))
+        if len(values) > 1:
+            row[f"{name}_spread"] = float(np.std(values, ddof=1))
+    return row
+
+
+def moved(images: np.ndarray) -> np.ndarray:
+    """Each sprite moved by a pixel: up, down, left, right in turn; white comes in, nothing wraps around."""
+    wide, size = np.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=255), images.shape[1]
+    result = images.copy()
+    for i, (row, column) in enumerate(((2, 1), (0, 1), (1, 2), (1, 0))):
+        result[i::4] = wide[i::4, row : row + size, column : column + size]
+    return result
+
+
+def turned(images: np.ndarray, degrees: np.ndarray) -> np.ndarray:
+    """Colours (n, H, W, 3) turned about the axis of greys: another hue, the same grey."""
+    angle, cross = np.deg2rad(degrees), np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
+    sine, rest = np.sin(angle)[:, None, None], 1 - np.cos(angle)[:, None, None]
+    turn = np.eye(3) + sine * cross + rest * (cross @ cross)
+    return np.einsum("nhwc,ndc->nhwd", images, turn)
+
+
+def controls(yard: Yard, seed: int = 0) -> Dict[str, np.ndarray]:
+    """Copies of training sprites: a measure of novelty that calls them new measures nothing."""
+    sprites = balanced(yard.train, min(yard.samples, CONTROL_SAMPLES), seed)
+    x, rng = sprites.images.astype(np.float64), np.random.RandomState(seed)
+    gain = rng.uniform(0.85, 1.15, (len(x), 1, 1, 1))
+    made = {
+        "through the VAE": restore(sprites.images).images,
+        "noised to T/10 and denoised": noise_and_denoise(sprites, seed),
+        "moved by a pixel": moved(sprites.images),
+        "brightness times 0.85 to 1.15": x * gain,
+        "contrast to white times 0.85 to 1.15": 255 - (255 - x) * gain,
+        "gamma of 0.85 to 1.15": 255 * (x / 255) ** gain,
+        "hue turned by up to 10 degrees": turned(x, rng.uniform(-10, 10, len(x))),
+        "noise of 12 levels": x + rng.normal(0, 12, x.shape),
     }
-    prompts = balanced(yard.test, samples)
-    for name, (sample, words) in ROWS.items():
-        if only and name not in only:
-            continue
-        out = sample(prompts)
-        made = Sprites(out.pop("images"), prompts.labels, prompts.captions)
-        result[name] = {**yard.figures(made, words), **out}
-        if words:
-            result[name].update(novel_figures(yard, sample, samples))
-        if save:
-            save.mkdir(parents=True, exist_ok=True)
-            np.savez_compressed(save / f"{name}.npz", **made._asdict())
+    return {name: np.clip(np.round(images), 0, 255).astype(np.uint8) for name, images in made.items()}
+
+
+def vae_figures(yard: Yard) -> Dict[str, float]:
+    """Test sprites encoded and decoded; Frechet distances of restored half A, the floor that of half A."""
+    made, half = restore(yard.test.images), restore(yard.half_a.images)
+    difference = made.images.astype(np.float64) - yard.test.images
+    restored = yard.test._replace(images=made.images)
+    floor = yard.fid(yard.half_a.images)
+    return {
+        "psnr": float(10 * np.log10(255**2 / np.square(difference).mean())),
+        "exact": float((difference == 0).all(-1).mean()),
+        "class_accuracy": class_accuracy(yard.judges[0], restored),
+        **yard.words_found(restored),
+        **yard.words_found(yard.test, suffix="_real"),
+        **yard.fid(half.images),
+        **{f"{name}_floor": value for name, value in floor.items()},
+        "crispness": distinct_colours(torch.from_numpy(made.images)) / yard.colours,
+        "samples": len(made.images),
+        "training_cpu_seconds": made.training_cpu_seconds,
+    }
+
+
+def judge_figures(yard: Yard) -> Dict[str, float]:
+    """How well the judges read real test sprites."""
+    row = {}
+    for suffix, judge in zip(SUFFIXES, yard.judges):
+        recall, precision = words_found(judge, yard.test, yard.words, yard.kind)
+        row["class_accuracy" + suffix] = class_accuracy(judge, yard.test)
+        row.update({"word_accuracy" + suffix: recall, "word_precision" + suffix: precision})
+    return row
+
+
+def real_figures(yard: Yard, seeds: int) -> Dict[str, float]:
+    """What real sprites get: train sprites against half B, the sprites of half A read by the judge."""
+    runs = []
+    for seed in range(seeds):
+        real = balanced(yard.train, yard.samples, seed)
+        crispness = distinct_colours(torch.from_numpy(real.images)) / yard.colours
+        runs.append(
+            {**yard.fid(real.images), "crispness": crispness, "usefulness": yard.usefulness(real, seed)}
+        )
+    read = {"class_accuracy": class_accuracy(yard.judges[0], yard.half_a), **yard.words_found(yard.half_a)}
+    return {**read, **mean_and_spread(runs)}
+
+
+def beside(yard: Yard, real: Dict[str, float], copied: Dict[str, float]) -> Dict[str, float]:
+    """The figures that stand beside those of every model: floors, and what real sprites and copies get."""
+    return {
+        **yard.words_found(yard.half_a, suffix="_real"),
+        **yard.words_found(yard.novel, "novel_word", "_real"),
+        "sprite_fid_floor": real["sprite_fid"],
+        "sprite_fid_2_floor": real["sprite_fid_2"],
+        "usefulness_real": real["usefulness"],
+        "novelty_test": yard.novelty(yard.half_b.images),
+        "novelty_memoriser": float(np.mean(list(copied.values()))),
+        "samples": yard.samples,
+    }
+
+
+def drawn_figures(yard: Yard, name: str, seed: int, save: Optional[Path] = None) -> Dict[str, float]:
+    """All figures of one row and one seed; the samples are kept in the folder `save`, if there is one."""
+    draw, words = ROWS[name]
+    prompts = balanced(yard.half_a, yard.samples, seed)
+    made = draw(prompts, seed)
+    sprites = prompts._replace(images=made.images)
+    found = yard.figures(sprites, seed, words)
+    found["sampling_cpu_seconds"] = made.sampling_cpu_seconds
+    found["training_cpu_seconds"] = made.training_cpu_seconds
+    if save:
+        save.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(save / f"{name}.npz", **sprites._asdict())
+    if words:
+        asked = balanced(yard.novel, min(yard.samples, NOVEL_SAMPLES), seed)
+        drawn = asked._replace(images=draw(asked, seed).images)
+        found.update(yard.words_found(drawn, "novel_word"))
+        found["novel_class_accuracy"] = class_accuracy(yard.judges[0], drawn)
+    return found
+
+
+def measure(
+    samples: int = 2000, only: Optional[List[str]] = None, save: Optional[Path] = None, seeds: int = 3
+) -> Dict[str, Dict[str, float]]:
+    """All figures of all rows, as the flat object that --json writes."""
+    yard = Yard(samples)
+    copied = {name: yard.novelty(images) for name, images in controls(yard).items()}
+    real = real_figures(yard, seeds)
+    always = beside(yard, real, copied)
+    novel = {"novel sprites": yard.novelty(yard.novel.images), "limit_levels": yard.limit}
+    result = {"judge": judge_figures(yard), "real": {**real, **always}, "controls": {**copied, **novel}}
+    for name in (name for name in ROWS if not only or name in only):
+        runs = [drawn_figures(yard, name, seed, None if seed else save) for seed in range(seeds)]
+        result[name] = row = {**mean_and_spread(runs), **always}
+        row.pop("training_cpu_seconds_spread", None)
+        if ROWS[name][1]:
+            row["novel_word_share"] = row["novel_word_accuracy"] / row["novel_word_accuracy_real"]
+        else:
+            result[name] = {key: value for key, value in row.items() if "word" not in key}
     if not only or "vae" in only:
         result["vae"] = vae_figures(yard)
     return result
 
 
-def table(result: Dict[str, Dict]) -> str:
-    """The figures as a Markdown table, a row a weight file and sampler."""
-    heads = (
-        "class_accuracy",
-        "word_accuracy",
-        "novel_word_accuracy",
-        "sprite_fid",
-        "sprite_fid_floor",
+# --- tables ---
+
+
+def cell(row: Dict[str, float], *names: str, digits: int = 3, over: str = "") -> str:
+    """Figures as mean ± spread, joined by a slash; each divided by the figure NAME + over, if given."""
+    texts = []
+    for name in names:
+        if name not in row:
+            return ""
+        unit = row[name + over] if over else 1.0
+        spread = f" ± {row[name + '_spread'] / unit:.{digits}f}" if f"{name}_spread" in row else ""
+        texts.append(f"{row[name] / unit:.{digits}f}{spread}")
+    return " / ".join(texts)
+
+
+def markdown(heads: List[str], lines: List[List[str]]) -> str:
+    """A Markdown table."""
+    return "\n".join("| " + " | ".join(line) + " |" for line in [heads, ["---"] * len(heads), *lines])
+
+
+def readme_table(result: Dict[str, Dict[str, float]]) -> str:
+    """The table of the README: six columns."""
+    heads = [
+        "",
+        "class",
+        "words found / asked for",
+        "FID over floor, two judges",
         "crispness",
-        "novelty",
-        "usefulness",
-    )
-    heads += ("usefulness_real", "psnr", "samples", "training_cpu_seconds", "sampling_cpu_seconds")
-    lines = [
-        "| | " + " | ".join(head.replace("_", " ") for head in heads) + " |",
-        "| --- |" + " --- |" * len(heads),
+        "CPU s to train",
     ]
-    for name, row in result.items():
-        cells = (row.get(head) for head in heads)
-        text = (
-            ""
-            if c is None
-            else f"{c:.3f}"
-            if isinstance(c, float) and c < 20
-            else f"{c:.1f}"
-            if isinstance(c, float) and c < 100
-            else f"{c:.0f}"
-            for c in cells
-        )
-        lines.append(f"| {name} | " + " | ".join(text) + " |")
-    return "\n".join(lines)
+    lines, real = [], result["real"]
+    for name in ("real", *(name for name in ROWS if name in result)):
+        row = result[name]
+        line = [name, cell(row, "class_accuracy"), cell(row, "word_accuracy", "word_precision")]
+        line += [cell(row, "sprite_fid", "sprite_fid_2", digits=2, over="_floor")]
+        lines.append([*line, cell(row, "crispness", digits=2), cell(row, "training_cpu_seconds", digits=0)])
+    floors = cell(real, "sprite_fid_floor", "sprite_fid_2_floor")
+    return f"{markdown(heads, lines)}\n\n{real['samples']} samples for each seed. Floors: {floors}."
+
+
+def second_table(result: Dict[str, Dict[str, float]]) -> str:
+    """What the first table has no room for."""
+    heads = [
+        "",
+        "usefulness",
+        "novelty",
+        "novel prompts: found / asked for",
+        "share of real",
+        "CPU s to sample",
+    ]
+    real = result["real"]
+    novel = cell(real, "novel_word_accuracy_real", "novel_word_precision_real")
+    lines = [["real", cell(real, "usefulness"), cell(real, "novelty_test"), novel, "", ""]]
+    for name in (name for name in ROWS if name in result):
+        row = result[name]
+        line = [name, cell(row, "usefulness"), cell(row, "novelty")]
+        line += [cell(row, "novel_word_accuracy", "novel_word_precision"), cell(row, "novel_word_share")]
+        lines.append([*line, cell(row, "sampling_cpu_seconds", digits=1)])
+    return markdown(heads, lines)
+
+
+def vae_table(row: Dict[str, float]) -> str:
+    """The autoencoder."""
+    heads = ["PSNR, dB", "pixels exact", "crispness", "class / words", "FID over floor", "CPU s to train"]
+    line = [cell(row, "psnr", digits=1), cell(row, "exact"), cell(row, "crispness", digits=2)]
+    line += [cell(row, "class_accuracy", "word_accuracy", "word_precision")]
+    line += [cell(row, "sprite_fid", "sprite_fid_2", digits=2, over="_floor")]
+    return markdown(heads, [[*line, cell(row, "training_cpu_seconds", digits=0)]])
+
+
+def controls_table(result: Dict[str, Dict[str, float]]) -> str:
+    """The controls of novelty: copies that must not be called new, and new sprites that must."""
+    row, real = dict(result["controls"]), result["real"]
+    limit, novel = row.pop("limit_levels"), row.pop("novel sprites")
+    lines = [[name, f"{value:.3f}"] for name, value in row.items()]
+    lines += [["**a memoriser** (the mean of these)", cell(real, "novelty_memoriser")]]
+    lines += [["test sprites (half B)", cell(real, "novelty_test")], ["novel sprites", f"{novel:.3f}"]]
+    return markdown([f"training sprites, changed (limit {limit:.1f} levels)", "called new"], lines)
+
+
+def tables(result: Dict[str, Dict[str, float]]) -> str:
+    """Everything that was measured, as Markdown tables of at most six columns."""
+    keys, judge = ("class_accuracy", "word_accuracy", "word_precision"), result["judge"]
+    lines = [[str(i + 1), *(cell(judge, key + SUFFIXES[i]) for key in keys)] for i in range(len(SUFFIXES))]
+    judges = markdown(["judge, on test sprites", "class", "words found", "asked for"], lines)
+    parts = [readme_table(result), second_table(result), controls_table(result), judges]
+    return "\n\n".join([*parts, vae_table(result["vae"])] if "vae" in result else parts)
 
 
 if __name__ == "__main__":
@@ -393,11 +454,18 @@ if __name__ == "__main__":
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--json", type=Path, help="write the figures to this file")
-    parser.add_argument("--save", type=Path, help="keep the raw samples in this folder")
-    parser.add_argument("--samples", type=int, default=2000, help="sprites to sample (a multiple of 5)")
+    parser.add_argument("--md", type=Path, help="write the tables to this file")
+    parser.add_argument("--readme", action="store_true", help="print the table of the README alone")
+    parser.add_argument("--save", type=Path, help="keep the raw samples of the first seed in this folder")
+    parser.add_argument(
+        "--samples", type=int, default=2000, help="sprites of each seed (a multiple of the classes)"
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="how often to sample, with other noise")
     parser.add_argument("--only", nargs="+", choices=[*ROWS, "vae"], help="these rows alone")
     args = parser.parse_args()
-    figures = measure(args.samples, args.only, args.save)
-    print(table(figures))
+    figures = measure(args.samples, args.only, args.save, args.seeds)
+    print(readme_table(figures) if args.readme else tables(figures))
     if args.json:
         args.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if args.md:
+        args.md.write_text(tables(figures) + "\n")
