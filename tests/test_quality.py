@@ -167,9 +167,9 @@ def test_a_memoriser_is_not_new_and_test_sprites_are(yard):
     assert yard.novelty(yard.train.images[::40]) == 0
     assert yard.novelty(yard.half_b.images) >= 0.94  # chosen on half A, with 0.96
     assert yard.novelty(yard.novel.images) >= 0.99
-    denoised = scores.pop("noised to T/10 and denoised")  # only as good as the network that denoises
-    assert max(scores.values()) <= 0.1, scores
-    assert denoised <= 1
+    sure = {name: score for name, score in scores.items() if "denoised" not in name}  # a network redraws these
+    assert len(sure) == len(scores) - 2
+    assert max(sure.values()) <= 0.1, scores
 
 
 # --- the committed weights ---

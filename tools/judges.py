@@ -20,7 +20,7 @@ from notebooks import ROOT
 DATA = ROOT / "data" / "sprites.npz"
 CACHE = ROOT / "tools" / ".cache"
 TRAIN, TEST, NOVEL = 0, 1, 2
-STEPS = {"strided": 3000, "residual": 1500}
+STEPS = {"strided": 3000, "residual": 2000}
 
 
 class Sprites(NamedTuple):
@@ -134,13 +134,16 @@ class Residual(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(3, 32, 4, stride=2, padding=1),  # (B, 32, 8, 8)
+            nn.Conv2d(3, 32, 4, stride=2, padding=1, bias=False),  # (B, 32, 8, 8)
+            nn.BatchNorm2d(32),
             nn.ReLU(),
             Block(32),
-            nn.Conv2d(32, 64, 4, stride=2, padding=1),  # (B, 64, 4, 4)
+            nn.Conv2d(32, 64, 4, stride=2, padding=1, bias=False),  # (B, 64, 4, 4)
+            nn.BatchNorm2d(64),
             nn.ReLU(),
             Block(64),
-            nn.Conv2d(64, 128, 1),
+            nn.Conv2d(64, 128, 1, bias=False),
+            nn.BatchNorm2d(128),
             nn.ReLU(),
         )
 
