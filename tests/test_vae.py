@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from notebooks import ROOT, code_cells, definitions, interrupted_at
+from helpers import interrupted_at
+from notebooks import ROOT, code_cells, definitions
 from torch.distributions import Categorical, Independent, Normal, kl_divergence
 
 NAME = "02.vae_latent_2d.ipynb"
@@ -381,9 +382,9 @@ def test_the_copy_nearest_to_a_level_is_found(batch):
 def test_colours_are_counted():
     flat = torch.zeros(3, 16, 16, 3, dtype=torch.uint8)
     assert nb.distinct_colours(flat) == 1
-    flat[:, :, :4], flat[:, 8:, :, 0] = 255, 200
+    flat[:, :, :4], flat[:, 8:, 4:, 0] = 255, 200
     assert nb.distinct_colours(flat) == 3
-    flat[:, 0] += 10  # less than half a step of 32
+    flat[:, 0, 4:] += 10  # less than half a step of 32
     assert nb.distinct_colours(flat) == 3
 
 
