@@ -7,17 +7,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.patches import FancyBboxPatch, Polygon
 
-from figures import BLUE, GREEN, GREY, INK, ORANGE, RED, arrow, box, canvas, save, sprite
+from figures import BLUE, GREEN, GREY, INK, ORANGE, RED, arrow, box, canvas, line, plus, save, sprite, text
 from notebooks import ROOT, definitions
 
 DARK_RED, DARK_BLUE, SOFT = "#9c3b36", "#2f6db0", "#6a6a78"
 VIOLET = "#d9cdee"
-
-
-def text(axis, x: float, y: float, words: str, size: float = 9, colour: str = INK, **more) -> None:
-    """Words centred at (x, y)."""
-    more = {"ha": "center", "va": "center", "linespacing": 1.35, "zorder": 6, **more}
-    axis.text(x, y, words, fontsize=size, color=colour, **more)
 
 
 def region(axis, x_0: float, y_0: float, x_1: float, y_1: float, title: str, colour: str) -> None:
@@ -79,12 +73,6 @@ def latent(axis, maps: np.ndarray, x: float, y: float, size: float, shift: float
             (extent[0], extent[2]), size, size, fill=False, ec=INK, lw=0.7, zorder=4.05 + 0.1 * (n - i)
         )
         axis.add_patch(frame)
-
-
-def plus(axis, x: float, y: float) -> None:
-    """A circle with a plus."""
-    axis.add_patch(plt.Circle((x, y), 0.19, fc="white", ec=INK, lw=1.2, zorder=5))
-    text(axis, x, y, "+", 13)
 
 
 def example() -> tuple:
@@ -300,8 +288,8 @@ def featuremap_tau() -> None:
     text(axis, 11.3, 6.72, "mask", 10)
 
     # below, the two ways in
-    region(axis, 0.15, 0.1, 5.9, 3.3, "CONCAT: the same for all places", VIOLET)
-    region(axis, 6.1, 0.1, 11.85, 3.3, "QKV: each place looks at the words", ORANGE)
+    region(axis, 0.15, 0.1, 5.9, 3.3, "CONCAT: the same for all positions", VIOLET)
+    region(axis, 6.1, 0.1, 11.85, 3.3, "QKV: each position looks at the words", ORANGE)
     y = 1.55
     text(axis, 0.95, y + 0.5, "mean over\nthe words", 9)
     grid(axis, 0.95, y, 1, 8, lambda i, j: (0.62 + 0.04 * (j % 5), 0.7, 0.82), 0.14)
@@ -328,7 +316,7 @@ def featuremap_tau() -> None:
         places, extent=(left, left + size, y - size / 2, y + size / 2), cmap="gray", vmin=0, vmax=1, zorder=3
     )
     axis.add_patch(plt.Rectangle((left, y - size / 2), size, size, fill=False, ec=INK, lw=0.9, zorder=5))
-    text(axis, left + size / 2, y - size / 2 - 0.24, "map $\\varphi(z_t)$, $N$ places", 9)
+    text(axis, left + size / 2, y - size / 2 - 0.24, "map $\\varphi(z_t)$, $N$ positions", 9)
     tops = [y + 0.96 - i * 0.41 for i in range(5)]
     for i, word in enumerate(caption):
         axis.add_patch(
@@ -377,7 +365,7 @@ def cross_attention() -> None:
     text(axis, 0.95, a - 0.85, "map $\\varphi(z_t)$\n$c\\times H\\times W$")
     flat = tile.reshape(8, 4)
     grid(axis, 2.75, a, 4, 8, lambda i, j: (flat[j, i],) * 3)
-    text(axis, 2.75, a - 0.58, "places $N\\times c$")
+    text(axis, 2.75, a - 0.58, "positions $N\\times c$")
     arrow(axis, (1.6, a), (2.2, a))
     text(axis, 1.87, a + 0.17, "flatten", 8.5, SOFT)
     grid(axis, 2.75, (b + c) / 2, 3, 6, lambda i, j: words[i])
@@ -410,7 +398,7 @@ def cross_attention() -> None:
             above=k,
         )
     text(axis, 8.53, a + 0.5, "$QK^\\top/\\sqrt{d}$", 11)
-    text(axis, 9.42, a - 0.08, "$N\\times M$\na head", 8.5)
+    text(axis, 9.42, a - 0.08, "$N\\times M$\nper head", 8.5)
     text(axis, 9.42, b - 0.08, "weights:\nrows add\nup to 1", 8.5)
     arrow(axis, (7.12, a), (8.2, a))
     arrow(axis, (7.12, b), (8.2, a - 0.2))
@@ -438,72 +426,81 @@ def cross_attention() -> None:
 
 
 def ldm_unet() -> None:
-    """The U-Net of 03 with the switch and the shape of every map."""
-    fig, axis = canvas(12.6, 5.9)
+    """The U-Net of 03 with the switch, the time, the words, the blend and the shape of every map."""
+    fig, axis = canvas(8.65, 6.75)
     nb = definitions("03.ldm_nano.ipynb")
-    w, orange, violet = nb.WIDTH, "#b0741c", "#6d4aa3"
-    top, low = 3.25, 0.8
-    box(axis, 0.75, top, 1.1, 1.0, "$z_t$\n4×8×8", GREY)
-    box(axis, 2.35, top, 1.2, 1.0, f"conv\n4 or 20\nto {w}×8×8", BLUE, 8.5)
-    box(axis, 3.95, top, 1.15, 1.0, f"residual\nblock\n{w}×8×8", BLUE, 8.5)
-    box(axis, 5.35, top, 1.0, 1.0, "cross-\nattention\n64 places", ORANGE, 8.5)
-    box(axis, 2.75, low, 1.55, 1.05, f"stride 2 conv\n2 residual blocks\n{2 * w}×4×4", GREEN, 8.5)
-    box(axis, 4.45, low, 1.0, 1.05, "cross-\nattention\n16 places", ORANGE, 8.5)
-    box(axis, 6.0, low, 1.3, 1.05, f"self-attention\n16 places\n{2 * w}×4×4", GREEN, 8.5)
-    box(axis, 7.75, low, 1.4, 1.05, f"2 residual\nblocks\n{2 * w}×4×4", GREEN, 8.5)
-    box(axis, 9.3, low, 1.0, 1.05, "cross-\nattention\n16 places", ORANGE, 8.5)
-    box(axis, 10.9, low, 1.4, 1.05, f"1×1 conv,\nunfold 2×2\nto {w}×8×8", GREEN, 8.5)
-    plus(axis, 7.2, top)
-    box(axis, 8.5, top, 1.15, 1.0, f"residual\nblock\n{w}×8×8", BLUE, 8.5)
-    box(axis, 9.95, top, 1.0, 1.0, "cross-\nattention\n64 places", ORANGE, 8.5)
-    box(axis, 11.65, top, 1.3, 1.0, "conv\nguess of $z_0$\n4×8×8", GREY, 8.5)
-    straight = (
-        *((1.3, 1.75), (2.95, 3.375), (4.525, 4.85), (7.39, 7.925), (9.075, 9.45), (10.45, 11.0)),
-        *(("low", a, b) for a, b in ((3.525, 3.95), (4.95, 5.35), (6.65, 7.05), (8.45, 8.8), (9.8, 10.2))),
-    )
-    for ends in straight:
-        y = low if ends[0] == "low" else top
-        arrow(axis, (ends[-2], y), (ends[-1], y))
-    arrow(axis, (5.85, top), (7.01, top), SOFT, dashed=True)
-    text(axis, 6.4, top + 0.17, "skip", 8.5, SOFT)
-    axis.plot([5.35, 5.35, 2.75], [top - 0.5, 2.2, 2.2], color=INK, lw=1.3)
-    arrow(axis, (2.75, 2.2), (2.75, low + 0.525))
-    axis.plot([10.9, 10.9, 7.2], [low + 0.525, 2.2, 2.2], color=INK, lw=1.3)
-    arrow(axis, (7.2, 2.2), (7.2, top - 0.19))
-    box(axis, 2.0, 5.5, 2.9, 0.46, "step $t$: sines and cosines, MLP", RED, 8.5)
-    text(
-        axis, 2.0, 5.05, f"{4 * w} numbers: scale and shift\nin every residual block", 8.5, DARK_RED, va="top"
-    )
+    w, orange, violet, teal = nb.WIDTH, "#b0741c", "#6d4aa3", "#22746f"
+    top, low = 3.75, 1.55
+    box(axis, 0.58, top, 0.66, 0.9, "$z_t$\n4×8×8", GREY)
+    box(axis, 1.72, top, 0.84, 0.9, f"conv 3×3\n4 or {4 + nb.SPREAD}\nto {w}×8×8", BLUE, 8.5)
+    box(axis, 2.76, top, 0.84, 0.9, f"residual\nblock\n{w}×8×8", BLUE)
+    box(axis, 3.8, top, 0.88, 0.9, "cross-\nattention\n64 positions", ORANGE, 8.5)
+    plus(axis, 4.9, top)
+    box(axis, 5.72, top, 0.84, 0.9, f"residual\nblock\n{w}×8×8", BLUE)
+    box(axis, 6.76, top, 0.88, 0.9, "cross-\nattention\n64 positions", ORANGE, 8.5)
+    box(axis, 7.82, top, 0.88, 0.9, "conv 3×3\n$f$: 4×8×8", BLUE)
+    box(axis, 0.98, low, 1.1, 0.9, f"stride 2 conv\n2 residual\nblocks {2 * w}×4×4", GREEN, 8.5)
+    box(axis, 2.36, low, 0.88, 0.9, "cross-\nattention\n16 positions", ORANGE, 8.5)
+    box(axis, 3.68, low, 1.0, 0.9, f"self-\nattention\n{2 * w}×4×4", GREEN)
+    box(axis, 5.05, low, 1.0, 0.9, f"2 residual\nblocks\n{2 * w}×4×4", GREEN)
+    box(axis, 6.36, low, 0.88, 0.9, "cross-\nattention\n16 positions", ORANGE, 8.5)
+    box(axis, 7.68, low, 1.0, 0.9, f"conv 1×1\nunfold 2×2\n{w}×8×8", GREEN)
+    for a, b in ((0.91, 1.3), (2.14, 2.34), (3.18, 3.36), (5.07, 5.3), (6.14, 6.32), (7.2, 7.38)):
+        arrow(axis, (a, top), (b, top))
+    for a, b in ((1.53, 1.92), (2.8, 3.18), (4.18, 4.55), (5.55, 5.92), (6.8, 7.18)):
+        arrow(axis, (a, low), (b, low))
+    arrow(axis, (4.24, top), (4.73, top), SOFT, dashed=True)
+    text(axis, 4.66, top + 0.3, "skip", 8.5, SOFT)
+    line(axis, [(3.8, top - 0.45), (3.8, 2.6), (0.98, 2.6), (0.98, low + 0.45)])
+    line(axis, [(7.68, low + 0.45), (7.68, 2.6), (4.9, 2.6), (4.9, top - 0.17)])
+    # the blend
+    box(axis, 7.82, 5.05, 1.0, 0.62, "blend by\nprecision", BLUE)
+    box(axis, 7.82, 6.2, 1.2, 0.62, "guess of $z_0$\n4×8×8", GREY)
+    box(axis, 6.5, 5.2, 0.5, 0.36, "$z_t$", GREY)
+    arrow(axis, (7.82, top + 0.45), (7.82, 4.74))
+    arrow(axis, (7.82, 5.36), (7.82, 5.89))
+    arrow(axis, (6.75, 5.2), (7.32, 5.2))
+    # the words and the switch
     box(
         axis,
-        9.9,
-        5.5,
-        3.2,
+        3.1,
+        6.4,
+        3.4,
         0.46,
-        "tokens, $\\tau_\\theta$: sequence $M\\times d_\\tau$ and mask",
+        "words: tokens, $\\tau_\\theta$, sequence $M\\times d_\\tau$ and mask",
         VIOLET,
-        8.5,
     )
-    # the switch
-    axis.plot([8.3, 7.55], [5.5, 5.5], color=INK, lw=1.3)
-    axis.plot([7.55, 7.0], [5.5, 5.22], color=INK, lw=2.2)
-    for centre in ((7.55, 5.5), (6.95, 5.78), (6.95, 5.2)):
+    line(axis, [(3.1, 6.17), (3.1, 5.75)], head=False)
+    axis.plot([3.1, 3.5], [5.75, 5.3], color=INK, lw=2.2, zorder=5)
+    for centre in ((3.1, 5.75), (2.7, 5.25), (3.5, 5.25)):
         axis.add_patch(plt.Circle(centre, 0.07, fc="white", ec=INK, lw=1.2, zorder=6))
-    text(axis, 7.75, 5.27, "switch", 9)
-    axis.plot([6.88, 5.0, 5.0, 1.52, 1.52], [5.78, 5.78, 4.25, 4.25, 3.25], color=violet, lw=1.5, zorder=1)
-    text(axis, 6.0, 5.6, "CONCAT", 9, violet, weight="bold")
-    text(axis, 3.3, 4.42, "mean, spread: 16×8×8 beside $z_t$", 8.5, violet)
-    axis.plot([6.95, 6.95, 5.35], [5.13, 4.25, 4.25], color=orange, lw=1.5, zorder=1)
-    axis.plot([6.95, 9.95], [4.25, 4.25], color=orange, lw=1.5, zorder=1)
-    text(axis, 7.22, 4.68, "QKV", 9, orange, weight="bold", ha="left")
-    text(axis, 8.5, 4.42, "K, V of the words", 8.5, orange)
-    arrow(axis, (5.35, 4.25), (5.35, top + 0.5), orange)
-    arrow(axis, (9.95, 4.25), (9.95, top + 0.5), orange)
-    axis.plot([6.55, 6.55, 4.45], [4.25, 1.95, 1.95], color=orange, lw=1.5, zorder=1)
-    axis.plot([6.55, 9.3], [1.95, 1.95], color=orange, lw=1.5, zorder=1)
-    arrow(axis, (4.45, 1.95), (4.45, low + 0.525), orange)
-    arrow(axis, (9.3, 1.95), (9.3, low + 0.525), orange)
-    save(fig, "ldm-unet.png", dpi=88)
+    text(axis, 3.25, 5.8, "switch", ha="left")
+    line(axis, [(2.63, 5.25), (1.1, 5.25), (1.1, top)], violet, head=False)
+    text(axis, 2.3, 5.4, "CONCAT", colour=violet, weight="bold")
+    text(
+        axis, 1.18, 4.85, f"mean, linear layer, spread:\n{nb.SPREAD}×8×8 beside $z_t$", 8.5, violet, ha="left"
+    )
+    line(axis, [(3.5, 5.18), (3.5, 4.55), (6.76, 4.55), (6.76, top + 0.45)], orange)
+    line(axis, [(3.8, 4.55), (3.8, top + 0.45)], orange)
+    text(axis, 3.62, 5.2, "QKV", colour=orange, weight="bold", ha="left")
+    text(axis, 5.35, 4.7, "keys and values of the words", 8.5, orange)
+    line(axis, [(4.42, 4.55), (4.42, 2.3)], orange, head=False, over=True)
+    line(axis, [(4.42, 2.3), (2.36, 2.3), (2.36, low + 0.45)], orange)
+    line(axis, [(4.42, 2.3), (6.36, 2.3), (6.36, low + 0.45)], orange)
+    # the time, and the mean of the words that is added to it
+    box(axis, 2.15, 0.42, 2.7, 0.44, "step $t$: sines and cosines, two layers", RED)
+    plus(axis, 4.1, 0.42)
+    arrow(axis, (3.5, 0.42), (3.93, 0.42))
+    box(axis, 5.85, 0.42, 2.3, 0.44, f"emb, {4 * w} numbers: scale and\nshift in every residual block", RED)
+    arrow(axis, (4.27, 0.42), (4.7, 0.42))
+    line(axis, [(1.4, 6.4), (0.1, 6.4), (0.1, 0.08), (4.1, 0.08), (4.1, 0.25)], teal)
+    text(axis, 0.2, 6.05, "mean of the words,\nlinear layer\n(both settings)", 8.5, teal, ha="left")
+    line(axis, [(5.05, 0.64), (5.05, low - 0.45)], DARK_RED)
+    line(axis, [(5.05, 0.85), (0.98, 0.85), (0.98, low - 0.45)], DARK_RED)
+    line(axis, [(0.98, 0.85), (0.28, 0.85), (0.28, 2.9), (2.76, 2.9), (2.76, top - 0.45)], DARK_RED)
+    line(axis, [(7.0, 0.42), (8.5, 0.42), (8.5, 2.9), (5.72, 2.9), (5.72, top - 0.45)], DARK_RED)
+    line(axis, [(8.5, 2.9), (8.5, 5.05), (8.32, 5.05)], DARK_RED)
+    save(fig, "ldm-unet.png", dpi=130)
 
 
 if __name__ == "__main__":
