@@ -18,7 +18,7 @@ import unicodedata
 import warnings
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any, Callable, Container, Dict, Iterable, Iterator, List, NamedTuple, Sequence, Tuple
+from typing import Any, Callable, Container, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw, UnidentifiedImageError
@@ -65,8 +65,9 @@ class Sprite(NamedTuple):
 
 
 def clean(text: str) -> str:
-    """Text that any file can hold: accents in one form, single blanks, question marks for what is no text."""
-    return " ".join(unicodedata.normalize("NFC", text.encode("utf-8", "replace").decode("utf-8")).split())
+    """Text that any file can hold: accents in one form, single blanks, a sign in place of bytes that are no text."""
+    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return " ".join(unicodedata.normalize("NFC", text).split())
 
 
 def leave_out(path: Path, reason: str, counts: Counter) -> None:
@@ -75,9 +76,9 @@ def leave_out(path: Path, reason: str, counts: Counter) -> None:
     counts[LEFT_OUT] += 1
 
 
-def find_pictures(folder: Path, counts: Counter, above: Tuple[str, ...] = ()) -> Iterator[Path]:
+def find_pictures(folder: Path, counts: Counter, above: Tuple[Path, ...] = ()) -> Iterator[Path]:
     """All picture files below a folder, in the order of their names. Hidden files are passed over."""
-    above += (os.path.realpath(folder),)
+    above += (Path(os.path.realpath(folder)),)
     try:
         entries = sorted(folder.iterdir())
     except OSError as error:
@@ -87,7 +88,8 @@ def find_pictures(folder: Path, counts: Counter, above: Tuple[str, ...] = ()) ->
         if path.name.startswith(".") or path.name == "__MACOSX":
             continue
         if os.path.isdir(path):
-            if os.path.realpath(path) in above:
+            target = Path(os.path.realpath(path))
+            if any(target in (one, *one.parents) for one in above):
                 leave_out(path, "a link back to a folder that it lies in", counts)
                 continue
             below = list(find_pictures(path, counts, above))
@@ -223,7 +225,7 @@ def read_captions(path: Path, counts: Counter) -> Dict[str, List[str]]:
         with open(path, newline="", encoding="utf-8-sig") as file:
             rows = [row for row in csv.reader(file) if len(row) > 1]
         return {clean(row[0].replace("\\", "/")): split_words(" ".join(row[1:])) for row in rows}
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, csv.Error) as error:
         leave_out(path, "not UTF-8 text" if isinstance(error, ValueError) else why_unreadable(error), counts)
@@ -288,10 +290,10 @@ def group_variants(names: Sequence[Tuple]) -> List[Tuple]:
 def alike_pairs(images: np.ndarray, background: Sequence[int]) -> Iterator[Tuple[int, int, int]]:
     """Pairs i < j of sprites (N, 16, 16, 3) that are alike, with the largest difference between the two.
 
-    Means over blocks differ by no more than pixels do, so a few numbers rule out most pairs: first the mean of
-    a whole sprite, by which they are sorted, then those of 4x4 blocks.
+    Means over blocks differ by no more than pixels do, so a few numbers rule out most pairs: first the mean
+    of a whole sprite, by which they are sorted, then those of 4x4 blocks.
     """
-    flat = images.reshape(len(images), -1)  # (N, 768)
+    flat = images.reshape(-1, SIZE * SIZE * 3)  # (N, 768)
     ink = np.abs(images - np.array(background, np.int16)).mean((1, 2, 3))  # (N,)
     blocks = images.reshape(-1, 4, 4, 4, 4, 3).mean((2, 4), dtype=np.float32).reshape(-1, 48)  # (N, 48)
     order = np.argsort(blocks.mean(1), kind="stable")
@@ -440,7 +442,8 @@ def write_whole(path: Path, write: Callable[[Any], None]) -> None:
 def summary(data: Dict[str, np.ndarray], counts: Counter) -> str:
     """What was read, dropped and kept, and a table of the classes."""
     words, names = count_words(data["captions"].tolist()), data["class_names"].tolist()
-    lines = [f"read     {counts['read']} pictures, {counts['sheets']} of them cut into {counts['tiles']} tiles"]
+    lines = [f"read     {counts['read']} pictures"]
+    lines += [f"cut      {counts['sheets']} of them into {counts['tiles']} tiles"] if counts["sheets"] else []
     lines += [f"dropped  {counts[reason]} {reason}" for reason in REASONS]
     lines += [f"kept     {len(data['labels'])} sprites"]
     lines += [f"words    {len(words)} in the captions, {counts['rare words']} rare ones folded away"]
@@ -460,7 +463,7 @@ def tile_size(text: str) -> Tuple[int, int]:
     return int(width), int(height or width)
 
 
-def read_options() -> argparse.Namespace:
+def read_options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     """The command line, checked."""
     parser = argparse.ArgumentParser(description="Pack your own sprites into a file for the notebooks.")
     parser.add_argument("folder", nargs="?", type=Path, help="a sub-folder a class, with pictures or sheets")
@@ -476,7 +479,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--min-word", type=int, default=20, help="sprites a word needs to be kept (20)")
     parser.add_argument("--test", type=float, default=0.1, help="the share of the test split (0.1)")
     parser.add_argument("--novel", nargs="+", default=[], metavar="PAIR", help='pairs of words: "blue slime"')
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if bool(options.folder) == bool(options.course):
         parser.error("name a FOLDER, or --course DIR")
     if any(len(set(pair.split())) != 2 for pair in options.novel):
@@ -490,9 +493,9 @@ def read_options() -> argparse.Namespace:
     return options
 
 
-def main() -> None:
+def main(arguments: Optional[Sequence[str]] = None) -> None:
     """Read a folder, or the course's files, and write the npz and the sheet."""
-    options, counts = read_options(), Counter()
+    options, counts = read_options(arguments), Counter()
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # names in letters that the terminal does not have
     Image.MAX_IMAGE_PIXELS = MOST_PIXELS
@@ -503,13 +506,14 @@ def main() -> None:
         class_names: Sequence[str] = COURSE_CLASSES
         captions = [class_names[label] for label in labels]
     else:
+        name = clean(str(options.folder))
         sprites = read_folder(options.folder, options, counts)
         sprites, groups = drop_duplicates(sprites, options.background[:3], counts)
         class_names = sorted({sprite.label for sprite in sprites})
-        if not sprites:
-            raise SystemExit(f"{options.folder}: nothing to pack: of {counts['read']} pictures none was kept")
+        if not class_names:
+            raise SystemExit(f"{name}: nothing to pack: of {counts['read']} pictures none was kept")
         if len(class_names) > 256:
-            raise SystemExit(f"{options.folder}: {len(class_names)} classes, but at most 256 fit in the file")
+            raise SystemExit(f"{name}: {len(class_names)} classes, but at most 256 fit in the file")
         images, labels = stack(sprites), np.array([class_names.index(sprite.label) for sprite in sprites])
         frequency = Counter(word for sprite in sprites for word in sprite.words)
         common = {word for word, number in frequency.items() if number >= options.min_word}
