@@ -8,7 +8,6 @@ import resource
 import struct
 import subprocess
 import sys
-import time
 import warnings
 import zlib
 from collections import Counter
@@ -483,10 +482,11 @@ def test_near_duplicates_are_dropped_and_what_differs_is_kept(tmp_path):
     blue = gem.copy()
     blue[6:9, 6:9] = (30, 30, 200)
     moved = np.roll(gem, 1, axis=0)
+    faint, other_faint = (np.where(gem == 255, 255, colour).astype(np.uint8) for colour in ((235, 235, 250), (250, 235, 235)))
     noisy = np.clip(drawn(1).astype(int) + np.random.RandomState(0).randint(-3, 4, (16, 16, 3)), 0, 255).astype(np.uint8)
     eyes = drawn(2).copy()
     eyes[4, 5:7] = 255 - eyes[4, 5:7]
-    pictures = [drawn(1), drawn(1)[:, ::-1], noisy, gem, blue, moved, drawn(2), eyes, drawn(3), drawn(3)]
+    pictures = [drawn(1), drawn(1)[:, ::-1], noisy, gem, blue, moved, faint, other_faint, drawn(2), eyes, drawn(3), drawn(3)]
     for i, picture in enumerate(pictures):
         save(tmp_path / "pack" / f"{i}.png", np.ascontiguousarray(picture))
     data, done = pack(tmp_path / "pack")
@@ -575,15 +575,25 @@ def test_a_class_of_two_sprites_has_one_in_test_and_of_one_none(tmp_path):
     assert np.bincount(data["labels"][data["split"] == TEST], minlength=3).tolist() == [0, 0, 1]
 
 
-def test_no_word_of_test_is_unknown_to_train(tmp_path):
+def test_words_stay_in_train_where_there_is_a_choice(tmp_path):
     for k in range(40):
-        for n in range(1 + k % 6):
-            name = f"{'abcdefgh'[k % 8] * 3}_{'ijklmno'[k % 7] * 3}_{n}.png"
-            save(tmp_path / "pack" / f"class{k % 3}" / name, drawn(10 * k + n))
+        kind = "abcdefghij"[k % 10] * 3 if k < 30 else f"only{'klmnopqrst'[k % 10] * 3}"
+        for n in range(3):
+            save(tmp_path / "pack" / f"class{k % 2}" / f"{kind}_{'uvwxyz'[k % 6] * 3}_{n}.png", drawn(10 * k + n))
     data, _ = pack(tmp_path / "pack", "--min-word", "1")
     words = [{word for c in data["captions"][data["split"] == split] for word in c.split()} for split in (TRAIN, TEST)]
+    assert len(words[0]) == 10 + 10 + 6
     assert words[1] <= words[0]
-    assert len(words[1]) > 4
+    assert not any(word.startswith("only") for word in words[1])
+    assert (data["split"] == TEST).sum() == 12
+
+
+def test_a_word_that_only_test_has_is_dropped_where_there_is_none(tmp_path):
+    for i in range(20):
+        save(tmp_path / "pack" / "fruit" / f"{'apple' if i < 12 else 'pear'}_{i}.png", drawn(i))
+    data, _ = pack(tmp_path / "pack", "--min-word", "1")
+    assert set(data["captions"][data["split"] == TRAIN].tolist()) == {"apple"}
+    assert set(data["captions"][data["split"] == TEST].tolist()) == {"fruit"}
 
 
 def test_novel_pairs(tmp_path):
@@ -840,6 +850,7 @@ def test_summary_adds_up(tmp_path):
     assert "kept     10 sprites" in done.stdout
 
 
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
 def test_ten_thousand_files_in_time_and_memory(tmp_path):
     for k in range(20):
         (tmp_path / "pack" / f"class{k}").mkdir(parents=True)
@@ -847,12 +858,12 @@ def test_ten_thousand_files_in_time_and_memory(tmp_path):
     for i, picture in enumerate(small.repeat(2, 1).repeat(2, 2)):
         path = tmp_path / "pack" / f"class{i % 20}" / f"thing{chr(97 + i % 26)}o_{i}.png"
         Image.fromarray(picture).save(path, compress_level=0)
-    code = "import runpy, sys; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__'); "
-    code += "print([line for line in open('/proc/self/status') if 'VmHWM' in line][0].split()[1])"
-    start = time.time()
+    code = "import runpy, sys, time; sys.argv = sys.argv[1:]; runpy.run_path(sys.argv[0], run_name='__main__'); "
+    code += "print(time.process_time(), [line for line in open('/proc/self/status') if 'VmHWM' in line][0].split()[1])"
     command = [sys.executable, "-c", code, str(PROGRAM), str(tmp_path / "pack"), "--out", str(tmp_path / "out.npz")]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OPENBLAS_NUM_THREADS": "1"})
-    seconds = time.time() - start
+    one_core = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=one_core)
     assert "kept     10000 sprites" in done.stdout, done.stderr
-    assert seconds < 20
-    assert int(done.stdout.split()[-1]) < 200_000  # kB at most
+    seconds, kilobytes = done.stdout.split()[-2:]
+    assert float(seconds) < 20  # of CPU: other programs may be running
+    assert int(kilobytes) < 200_000
