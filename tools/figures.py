@@ -15,9 +15,9 @@ from notebooks import ROOT, definitions
 BLUE, GREEN, ORANGE, GREY, RED, INK = "#bcd4ee", "#c8e3c3", "#f7d9a8", "#e3e3e8", "#f2c1bd", "#2b2b33"
 
 
-def canvas(width: float, height: float):
-    """An empty figure with a coordinate system of the same numbers (in inches)."""
-    fig, axis = plt.subplots(figsize=(width, height))
+def canvas(width: float, height: float, scale: float = 1.0):
+    """An empty figure with a coordinate system of these sizes; a smaller scale makes its words larger."""
+    fig, axis = plt.subplots(figsize=(width * scale, height * scale))
     axis.set(xlim=(0, width), ylim=(0, height), aspect="equal")
     axis.axis("off")
     fig.subplots_adjust(0, 0, 1, 1)

@@ -93,7 +93,7 @@ def ldm_figure3() -> None:
     """Figure 3 of the LDM paper in our shapes: pixel space, latent space, conditioning, and the switch."""
     image, caption, maps = example()
     noise = np.clip(np.random.RandomState(1).normal(0.5, 0.25, (4, 8, 8)), 0, 1)
-    fig, axis = canvas(12, 5.9)
+    fig, axis = canvas(12, 5.9, 0.78)
     region(axis, 0.1, 0.1, 2.85, 5.8, "Pixel space", RED)
     region(axis, 2.98, 0.1, 9.02, 5.8, "Latent space", GREEN)
     region(axis, 9.15, 0.1, 11.9, 5.8, "Conditioning", GREY)
@@ -118,7 +118,7 @@ def ldm_figure3() -> None:
     arrow(axis, (2.5, top), (3.2, top))
     arrow(axis, (3.2, low), (2.5, low))
     arrow(axis, (4.35, top), (7.6, top), DARK_RED, width=1.6)
-    text(axis, 5.97, top + 0.42, "diffusion process: add noise, $t=1,\\dots,T$", 9.5, DARK_RED)
+    text(axis, 5.97, top + 0.42, "diffusion: add noise, $t=1,\\dots,T$", 9.5, DARK_RED)
     badge(axis, 5.97, top - 0.24, "section 3.6")
     # the U-Net, read from right to left
     axis.add_patch(
@@ -164,7 +164,7 @@ def ldm_figure3() -> None:
     for (x, _, _), (x_next, _, _) in zip(heights[:-1], heights[1:]):
         arrow(axis, (x - 0.25, low), (x_next + 0.25, low), width=1)
     arrow(axis, (7.02, 1.86), (5.07, 1.86), SOFT, dashed=True, bend=0.12, width=1)
-    text(axis, 6.05, 0.58, "denoising U-Net $z_\\theta$", 9.5)
+    text(axis, 6.05, 0.58, "U-Net $z_\\theta$", 9.5)
     arrow(axis, (4.75, low), (4.32, low), width=1.6)
     axis.add_patch(plt.Circle((8.2, low), 0.2, fc="white", ec=INK, lw=1.2, zorder=5))
     text(axis, 8.2, low, "||", 9, weight="bold")
@@ -214,7 +214,7 @@ def ldm_figure3() -> None:
     arrow(axis, (8.45, 1.72), (8.31, 1.52), violet, width=1.3)
     text(axis, 9.62, 1.13, "CONCAT", 9, violet, weight="bold")
     badge(axis, 7.72, 3.2, "section 5")
-    save(fig, "ldm-figure3.png", dpi=88)
+    save(fig, "ldm-figure3.png", dpi=112)
 
 
 def featuremap_tau() -> None:
@@ -233,7 +233,7 @@ def featuremap_tau() -> None:
         base = np.array(matplotlib.colors.to_rgb(colours[i]))
         return tuple(1 - shades[after, i, j] * (1 - base))
 
-    fig, axis = canvas(12, 7.0)
+    fig, axis = canvas(12, 7.0, 0.78)
     mid, step = 5.15, 0.34
     rows = [mid + (3.5 - i) * step for i in range(8)]
     for i, y in enumerate(rows):
@@ -287,7 +287,9 @@ def featuremap_tau() -> None:
         text(axis, 11.3, y, "use" if words[i] else "mask", 8.5, INK if words[i] else DARK_RED)
     text(axis, 11.3, 6.72, "mask", 10)
 
-    # below, the two ways in
+    # in both settings, and below, the two ways in
+    pooled = "in both settings: the mean of the words, through\na linear layer, is added to that of $t$"
+    text(axis, 6.75, 3.72, pooled, 9, SOFT)
     region(axis, 0.15, 0.1, 5.9, 3.3, "CONCAT: the same for all positions", VIOLET)
     region(axis, 6.1, 0.1, 11.85, 3.3, "QKV: each position looks at the words", ORANGE)
     y = 1.55
@@ -333,7 +335,7 @@ def featuremap_tau() -> None:
         )
         text(axis, 10.42, tops[i], word, 9)
     text(axis, 11.35, y + 0.14, "keys and\nvalues", 9)
-    text(axis, 8.9, y - 1.19, "thickness: the weight", 8.5, SOFT)
+    text(axis, 9.4, y - 1.19, "thickness: the weight", 8.5, SOFT)
     looks = {(0, 1): (0.1, 0.45, 0.4, 0.02, 0.03), (2, 2): (0.02, 0.03, 0.05, 0.4, 0.5)}
     for (row, column), shares in looks.items():
         x_from, y_from = left + (column + 0.5) * size / 4, y + size / 2 - (row + 0.5) * size / 4
@@ -349,12 +351,12 @@ def featuremap_tau() -> None:
                 alpha=0.75,
                 zorder=4,
             )
-    save(fig, "featuremap-tau.png", dpi=88)
+    save(fig, "featuremap-tau.png", dpi=112)
 
 
 def cross_attention() -> None:
     """Every stage of cross-attention, in small: N = 4, c = 8, M = 3, d_tau = 6 and two heads."""
-    fig, axis = canvas(12.4, 6.2)
+    fig, axis = canvas(12.4, 6.2, 0.78)
     heads = ("#bcd4ee", "#f7d9a8")  # the two heads
     ink_of = lambda light: "#d4d4dc" if light else "#a9a9b8"  # noqa: E731
     by_head = lambda i, j: heads[j // 4]  # noqa: E731
@@ -422,7 +424,7 @@ def cross_attention() -> None:
     text(axis, 6.4, 5.93, "residual", 9, SOFT)
     arrow(axis, (11.85, a - 0.19), (11.85, a - 0.75))
     text(axis, 11.8, a - 0.92, "$c\\times H\\times W$", 8.5)
-    save(fig, "cross-attention.png", dpi=88)
+    save(fig, "cross-attention.png", dpi=112)
 
 
 def ldm_unet() -> None:
