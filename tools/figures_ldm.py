@@ -288,7 +288,7 @@ def featuremap_tau() -> None:
     text(axis, 11.3, 6.72, "mask", 10)
 
     # in both settings, and below, the two ways in
-    pooled = "in both settings: the mean of the words, through\na linear layer, is added to that of $t$"
+    pooled = "in both settings: the mean of the words, through\na linear layer, joins the embedding of $t$"
     text(axis, 6.75, 3.72, pooled, 9, SOFT)
     region(axis, 0.15, 0.1, 5.9, 3.3, "CONCAT: the same for all positions", VIOLET)
     region(axis, 6.1, 0.1, 11.85, 3.3, "QKV: each position looks at the words", ORANGE)
