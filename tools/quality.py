@@ -58,7 +58,6 @@ from notebooks import ROOT, definitions
 
 VAE_FILE = ROOT / "assets" / "vae_latent_2d_emb4" / "best_vae.pt"
 DDPM_FILE = ROOT / "assets" / "DDPM" / "best_ddpm.pt"
-LDM_SCALE, LDM_ETA = 2.0, 0.0  # guidance scale and fresh noise, as chosen in 03
 NOVEL_SAMPLES, CONTROL_SAMPLES = 500, 1000  # at most, for each seed
 SUFFIXES = ("", "_2")  # of the first and the second judge
 
@@ -80,62 +79,59 @@ def to_uint8(x: Tensor) -> np.ndarray:
 
 
 def open_ddpm() -> Tuple[ModuleType, torch.nn.Module, Dict, Tensor]:
-    """The definitions of 01, its network, the facts of its training, and alpha_bar."""
+    """The definitions of 01, its network with the palette, facts, and alpha_bar."""
     nb = definitions("01.ddpm.ipynb")
-    model, facts = nb.load_model(str(DDPM_FILE))
-    return nb, model, facts, nb.to_alpha_bar(nb.cosine_beta(facts["T"]))
+    model, facts = nb.load_model(DDPM_FILE, nb.make_ddpm)
+    return nb, model, facts, nb.to_alpha_bar(nb.cosine_beta(nb.T))
 
 
 @torch.no_grad()
 def sample_ddpm(prompts: Sprites, seed: int, steps: int) -> Made:
     """The labels of the prompts drawn as 01 does: DDIM, eta = 1, shorter steps where the noise is strong."""
     nb, model, facts, alpha_bar = open_ddpm()
-    torch.manual_seed(seed)
-    start, images = time.process_time(), []
+    generator, images = torch.Generator().manual_seed(seed), []
+    start = time.process_time()
     for labels in torch.from_numpy(prompts.labels.astype(np.int64)).split(250):
-        x_T = torch.randn(len(labels), 3, 16, 16)
-        images.append(to_uint8(nb.sample(model, x_T, labels, alpha_bar, steps, eta=1.0, bend=0.7)))
+        x_T = torch.randn(len(labels), 3, 16, 16, generator=generator)
+        x_0 = nb.sample(model, x_T, labels, alpha_bar, steps, eta=1.0, bend=0.7, generator=generator)
+        images.append(to_uint8(x_0))
     return Made(np.concatenate(images), time.process_time() - start, facts["cpu_seconds"])
 
 
 @torch.no_grad()
 def noise_and_denoise(sprites: Sprites, seed: int, share: float) -> np.ndarray:
     """Sprites noised to t = share * T and denoised by the network of 01 in two steps of DDIM, eta = 0."""
-    nb, model, facts, alpha_bar = open_ddpm()
-    times = torch.linspace(share * facts["T"], 0, 3).round().long().tolist()
-    generator, images = torch.Generator().manual_seed(seed), []
+    nb, model, _, alpha_bar = open_ddpm()
+    t, images, generator = round(share * nb.T), [], torch.Generator().manual_seed(seed)
     all_labels = torch.from_numpy(sprites.labels.astype(np.int64))
-    for x_t, labels in zip(to_tensor(sprites.images).split(250), all_labels.split(250)):
-        eps = torch.randn(x_t.shape, generator=generator)
-        x_t = nb.q_sample(x_t, torch.full((len(x_t),), times[0]), eps, alpha_bar)
-        for t, s in zip(times[:-1], times[1:]):
-            x_0, eps = nb.predict(model, x_t, torch.full((len(x_t),), t), labels, alpha_bar)
-            x_t = alpha_bar[s].sqrt() * x_0 + (1 - alpha_bar[s]).sqrt() * eps
-        images.append(to_uint8(x_t))
+    for x_0, labels in zip(to_tensor(sprites.images).split(250), all_labels.split(250)):
+        eps = torch.randn(x_0.shape, generator=generator)
+        x_t = nb.q_sample(x_0, torch.full((len(x_0),), t), eps, alpha_bar)
+        images.append(to_uint8(nb.sample(model, x_t, labels, alpha_bar[: t + 1], steps=2)))
     return np.concatenate(images)
 
 
-def open_ldm(switch: str) -> Tuple[ModuleType, torch.nn.Module, Dict, Tensor]:
-    """The definitions of 03 with the committed autoencoder in place, its network, facts, and alpha_bar."""
+def open_ldm(switch: str) -> Tuple[ModuleType, NamedTuple, Dict]:
+    """The definitions of 03, everything that drawing takes with the committed weights, and facts."""
     nb = definitions("03.ldm_nano.ipynb")
-    nb.vae, facts = nb.load_vae(str(VAE_FILE))
-    nb.latent_mean, nb.latent_std = facts["latent_mean"], facts["latent_std"]
+    vae, facts = nb.load_vae(str(VAE_FILE))
+    autoencoder = nb.Autoencoder(vae, facts["latent_mean"], facts["latent_std"])
     path = str(ROOT / "assets" / f"LDM_{switch}_VAE_4" / "best_ldm.pt")
     model, facts = nb.load_ldm(path)
-    nb.check_fit(path, facts, facts["vocabulary"], nb.latent_mean)  # trained with this autoencoder
-    return nb, model, facts, nb.to_alpha_bar(nb.cosine_beta(facts["T"]))
+    nb.check_fit(path, facts, facts["vocabulary"], autoencoder.mean)  # trained with this autoencoder
+    alpha_bar = nb.to_alpha_bar(nb.cosine_beta(nb.T))
+    return nb, nb.Pipeline(model, autoencoder, facts["vocabulary"], alpha_bar), facts
 
 
 @torch.no_grad()
-def sample_ldm(prompts: Sprites, seed: int, switch: str, steps: int, scale: float = LDM_SCALE) -> Made:
+def sample_ldm(prompts: Sprites, seed: int, switch: str, steps: int) -> Made:
     """The captions of the prompts drawn as 03 does, by DDIM with guidance."""
-    nb, model, facts, alpha_bar = open_ldm(switch)
-    tokens = nb.tokenize(prompts.captions.tolist(), facts["vocabulary"], nb.MAX_WORDS)
-    torch.manual_seed(seed)
-    start, images = time.process_time(), []
-    for part in tokens.split(250):
-        z = nb.sample_latents(model, torch.randn(len(part), 4, 8, 8), part, alpha_bar, steps, scale, LDM_ETA)
-        images.append(to_uint8(nb.to_pixels(z)))
+    nb, pipe, facts = open_ldm(switch)
+    generator, images = torch.Generator().manual_seed(seed), []
+    start = time.process_time()
+    for first in range(0, len(prompts.captions), 250):
+        captions = prompts.captions[first : first + 250].tolist()
+        images.append(to_uint8(nb.draw(pipe, captions, generator, steps=steps)))
     return Made(np.concatenate(images), time.process_time() - start, facts["cpu_seconds"])
 
 
