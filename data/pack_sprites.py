@@ -320,7 +320,9 @@ def drop_duplicates(sprites: List[Sprite], background: Sequence[int], counts: Co
 
     def root(group: Tuple) -> Tuple:
         """The first of the groups that were joined with this one."""
-        return group if leader[group] == group else root(leader[group])
+        while leader[group] != group:
+            group = leader[group]
+        return group
 
     for i, j, largest in pairs:
         if i not in dropped and largest <= SAME:
