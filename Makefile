@@ -13,14 +13,15 @@ run: $(VENV)/run-ready  ## execute the notebooks in place, from the first cell t
 	$(BIN)/python tools/run_notebooks.py $(NOTEBOOKS)
 
 test: $(VENV)/test-ready  ## lint, then the whole test suite
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/ruff check . && $(BIN)/ruff format --check data tests tools
+	$(BIN)/ruff check --line-length 88 $(NOTEBOOKS) && $(BIN)/ruff format --check --line-length 88 $(NOTEBOOKS)
 	$(BIN)/python -m pytest
 
 lab: $(VENV)/run-ready  ## open JupyterLab in this folder
 	$(BIN)/jupyter lab
 
 lint: $(VENV)/test-ready  ## check and format the code, notebooks included
-	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format data tests tools && $(BIN)/ruff format --line-length 88 $(NOTEBOOKS)
 
 quality: $(VENV)/test-ready  ## measure the committed weights: one table
 	$(BIN)/python tools/quality.py --json tools/quality.json --md tools/quality.md

@@ -314,7 +314,9 @@ def test_the_unet_reads_the_time_the_words_and_every_place(switch, batch):
 def test_a_latent_does_not_depend_on_its_neighbours_in_the_batch(switch, batch):
     z_t, t, tokens = batch
     model = small_unet(switch).eval()
-    torch.testing.assert_close(guess(model, z_t, t, tokens)[2:3], guess(model, z_t[2:3], t[2:3], tokens[2:3]), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        guess(model, z_t, t, tokens)[2:3], guess(model, z_t[2:3], t[2:3], tokens[2:3]), atol=1e-5, rtol=1e-4
+    )
 
 
 def test_the_switch_is_all_that_differs():
@@ -506,7 +508,9 @@ def test_the_last_weights_are_kept_even_if_earlier_ones_did_better_on_the_test_s
     losses = iter([1.0, 0.1, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0])
     monkeypatch.setattr(nb, "test_loss", lambda *args: next(losses))
     saved, save = [], nb.save_ldm
-    monkeypatch.setattr(nb, "save_ldm", lambda path, model, history: (saved.append(copy.deepcopy(model)), save(path, model, history)))
+    monkeypatch.setattr(
+        nb, "save_ldm", lambda path, model, history: (saved.append(copy.deepcopy(model)), save(path, model, history))
+    )
     model, history, _ = train_or_load(tiny, "assets/x/a.pt", "QKV", 10)
     assert history["test"] == [1.0, 0.1, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0]
     assert len(saved) >= 10  # a killed run has something on disk, at each tenth
