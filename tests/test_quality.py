@@ -163,7 +163,7 @@ def test_wrong_labels_make_samples_useless(yard, real):
     assert yard.usefulness(shuffled, 0) < yard.usefulness(real, 0) - 0.3
 
 
-@pytest.mark.xfail(reason="18 % of the copies that went through the new VAE are called new: the measure is not final", strict=False)
+@pytest.mark.xfail(reason="18 % of the copies that went through the new VAE are called new", strict=False)
 def test_a_memoriser_is_not_new_and_test_sprites_are(yard):
     scores = {name: yard.novelty(images) for name, images in quality.controls(yard).items()}
     assert yard.novelty(yard.train.images[::40]) == 0
