@@ -4,29 +4,33 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 NOTEBOOKS := $(wildcard 0*.ipynb)
 
-.PHONY: help run test lab lint quality clean
+.PHONY: help run test lab lint quality figures clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 
 run: $(VENV)/run-ready  ## execute the notebooks in place, from the first cell to the last: trains every model
-	$(BIN)/python tests/run_notebooks.py $(NOTEBOOKS)
+	$(BIN)/python tools/run_notebooks.py $(NOTEBOOKS)
 
 test: $(VENV)/test-ready  ## lint, then the whole test suite
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/ruff check . && $(BIN)/ruff format --check data tests tools
+	$(BIN)/ruff check --line-length 88 $(NOTEBOOKS) && $(BIN)/ruff format --check --line-length 88 $(NOTEBOOKS)
 	$(BIN)/python -m pytest
 
 lab: $(VENV)/run-ready  ## open JupyterLab in this folder
 	$(BIN)/jupyter lab
 
 lint: $(VENV)/test-ready  ## check and format the code, notebooks included
-	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format data tests tools && $(BIN)/ruff format --line-length 88 $(NOTEBOOKS)
 
 quality: $(VENV)/test-ready  ## measure the committed weights: one table
-	$(BIN)/python tests/quality.py
+	$(BIN)/python tools/quality.py --json tools/quality.json --md tools/quality.md
+
+figures: $(VENV)/test-ready  ## draw the figures of the notebooks' text again (not their plots)
+	$(BIN)/python tools/figures.py && $(BIN)/python tools/figures_ldm.py
 
 clean:  ## remove .venv and caches
-	rm -rf $(VENV) .pytest_cache .ruff_cache tests/.cache tests/__pycache__
+	rm -rf $(VENV) .pytest_cache .ruff_cache tools/.cache tools/__pycache__ tests/__pycache__
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.8 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 8) else 0'

@@ -357,10 +357,7 @@ def test_finished_sprites_consist_of_palette_colours(eta, batch):
     x_T, _, y = batch
     model = small_palette_model()
     drawn = nb.sample(model, x_T, y, schedule("cosine"), 4, eta, 0.7, seeded(0))
-    allowed = {
-        tuple(colour)
-        for colour in nb.to_uint8(nb.to_maps(model.head.palette.repeat(256, 1))).reshape(-1, 3).tolist()
-    }
+    allowed = {tuple(colour) for colour in nb.to_uint8(nb.to_maps(model.head.palette.repeat(256, 1))).reshape(-1, 3).tolist()}
     found = {tuple(colour) for colour in nb.to_uint8(drawn).reshape(-1, 3).tolist()}
     assert found <= allowed
     assert len(found) > 1
@@ -422,9 +419,7 @@ def test_the_last_weights_are_kept_even_where_the_test_loss_rises(tmp_path, monk
     module = definitions("01.ddpm.ipynb")
     monkeypatch.chdir(tmp_path)
     rising = iter(range(1, 100))
-    monkeypatch.setattr(
-        module, "validation_losses", lambda *args: (torch.tensor([float(next(rising))]), None)
-    )
+    monkeypatch.setattr(module, "validation_losses", lambda *args: (torch.tensor([float(next(rising))]), None))
     x, y = torch.rand(40, 3, 16, 16, generator=seeded(0)) * 2 - 1, torch.arange(40) % CLASSES
     seen, arch = [], {"width": 16, "classes": CLASSES}
     data, alpha_bar = ((x, y), (x, y)), module.to_alpha_bar(module.cosine_beta(20))

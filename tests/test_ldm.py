@@ -1,6 +1,8 @@
 """The parts of 03.ldm_nano.ipynb up to its training: words, attention, the U-Net and its files. Nothing is trained for long."""
 
+import copy
 import hashlib
+import inspect
 import math
 import pickle
 
@@ -25,16 +27,27 @@ def stirred(module):
     return module
 
 
+def small_arch(switch, **more):
+    return nb.Arch(switch, len(VOCABULARY), width=16, d_tau=16, heads=2, **more)
+
+
 def small_unet(switch, seed=0):
     torch.manual_seed(seed)
-    return stirred(nb.LatentUNet(switch, len(VOCABULARY), width=16, d_tau=16, heads=2))
+    return stirred(nb.LatentUNet(small_arch(switch)))
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
 
 
 @pytest.fixture
 def batch():
-    """Noisy latents, steps and tokens of five captions of different lengths."""
+    """Noisy latents, steps and tokens of five captions of different lengths.
+
+    The steps are not the smallest: there the blend leaves next to nothing of what the words say.
+    """
     torch.manual_seed(1)
-    return torch.randn(5, 4, 8, 8), torch.tensor([1, 100, 250, 400, 500]), nb.tokenize(CAPTIONS, VOCABULARY, 8)
+    return torch.randn(5, 4, 8, 8), torch.tensor([150, 200, 250, 400, 500]), nb.tokenize(CAPTIONS, VOCABULARY, 8)
 
 
 # --- words ---
@@ -102,22 +115,25 @@ def test_without_captions_the_class_is_the_only_word(tmp_path):
         "split": np.zeros(5, np.uint8),
     }
     np.savez(file, **arrays)
-    captions = nb.load_data(str(file))["captions"].tolist()
-    assert captions == list(nb.CLASSES)
+    data = nb.load_data(str(file))
+    captions = [name.replace(" ", "-") for name in data["captions"]]
+    assert data["captions"].tolist() == data["class_names"].tolist()
     tokens = nb.tokenize(captions, nb.build_vocabulary(captions), nb.MAX_WORDS)
     assert ((tokens != 0).sum(1) == 1).all()
     assert len(torch.unique(tokens[:, 0])) == 5
 
 
 def test_dropped_prompts_are_null_prompts_and_the_others_stay():
-    torch.manual_seed(0)
-    tokens = nb.tokenize(["red potion"], VOCABULARY, 8).expand(4000, -1)
-    dropped = nb.drop_prompts(tokens, 0.1)
+    tokens, before = nb.tokenize(["red potion"], VOCABULARY, 8).expand(4000, -1), torch.get_rng_state()
+    dropped = nb.drop_prompts(tokens, 0.1, seeded())
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(nb.drop_prompts(tokens, 0.1, seeded()), dropped)
+    assert not torch.equal(nb.drop_prompts(tokens, 0.1, seeded(1)), dropped)
     null = (dropped == nb.null_like(tokens)).all(1)
     assert null.float().mean().item() == pytest.approx(0.1, abs=0.02)
     assert torch.equal(dropped[~null], tokens[~null])
-    assert torch.equal(nb.drop_prompts(tokens, 0.0), tokens)
-    assert torch.equal(nb.drop_prompts(tokens, 1.0), nb.null_like(tokens))
+    assert torch.equal(nb.drop_prompts(tokens, 0.0, seeded()), tokens)
+    assert torch.equal(nb.drop_prompts(tokens, 1.0, seeded()), nb.null_like(tokens))
 
 
 # --- attention ---
@@ -128,7 +144,7 @@ def test_dropped_prompts_are_null_prompts_and_the_others_stay():
 def test_cross_attention_equals_that_of_torch_with_masks(heads, c, d_tau, places, words):
     torch.manual_seed(heads)
     layer = stirred(nb.CrossAttention(c, d_tau, heads))
-    layer.keep = True
+    layer.kept = []
     theirs = nn.MultiheadAttention(c, heads, kdim=d_tau, vdim=d_tau, batch_first=True)
     with torch.no_grad():
         if d_tau == c:  # torch then keeps the three matrices in one
@@ -144,21 +160,25 @@ def test_cross_attention_equals_that_of_torch_with_masks(heads, c, d_tau, places
     mask[:, 0] = False  # the null prompt is a word too: a mask never hides everything
     flat = layer.norm(phi).flatten(2).transpose(1, 2)
     answer, weights = theirs(flat, sequence, sequence, key_padding_mask=mask, average_attn_weights=False)
-    torch.testing.assert_close(layer(phi, sequence, mask), phi + answer.transpose(1, 2).reshape(phi.shape), atol=1e-6, rtol=1e-5)
-    torch.testing.assert_close(layer.weights, weights, atol=1e-6, rtol=1e-5)
-    assert layer.weights.shape == (5, heads, math.prod(places), words)
-    assert (layer.weights.transpose(1, 3)[mask] == 0).all()
-    torch.testing.assert_close(layer.weights.sum(-1), torch.ones(5, heads, math.prod(places)))
+    expected = phi + answer.transpose(1, 2).reshape(phi.shape)
+    torch.testing.assert_close(layer(phi, nb.Words(sequence, mask)), expected, atol=1e-6, rtol=1e-5)
+    kept = layer.kept[0]  # computed by hand beside the fused function
+    torch.testing.assert_close(kept, weights, atol=1e-6, rtol=1e-5)
+    assert kept.shape == (5, heads, math.prod(places), words)
+    assert (kept.transpose(1, 3)[mask] == 0).all()
+    torch.testing.assert_close(kept.sum(-1), torch.ones(5, heads, math.prod(places)))
 
 
-def test_weights_are_kept_only_when_asked_for_and_without_a_graph():
+def test_weights_are_kept_only_when_asked_for_one_at_a_call_without_a_graph():
     layer = nb.CrossAttention(8, 6, 2)
-    inputs = torch.randn(1, 8, 2, 2), torch.randn(1, 3, 6), torch.zeros(1, 3, dtype=torch.bool)
+    inputs = torch.randn(1, 8, 2, 2), nb.Words(torch.randn(1, 3, 6), torch.zeros(1, 3, dtype=torch.bool))
+    unkept = layer(*inputs)
+    assert layer.kept is None
+    layer.kept = []
+    assert torch.equal(layer(*inputs), unkept)
     layer(*inputs)
-    assert layer.weights is None
-    layer.keep = True
-    layer(*inputs)
-    assert not layer.weights.requires_grad
+    assert len(layer.kept) == 2
+    assert not layer.kept[0].requires_grad
 
 
 def test_heads_are_cut_from_neighbouring_channels():
@@ -173,10 +193,10 @@ def test_a_place_keeps_its_place():
     """Attention does not mix places: what changes at one place changes the answer at that place alone."""
     layer = nb.CrossAttention(8, 6, 2)
     layer.norm = nn.Identity()
-    phi, sequence, mask = torch.randn(1, 8, 3, 5), torch.randn(1, 4, 6), torch.zeros(1, 4, dtype=torch.bool)
+    phi, words = torch.randn(1, 8, 3, 5), nb.Words(torch.randn(1, 4, 6), torch.zeros(1, 4, dtype=torch.bool))
     other = phi.clone()
     other[0, :, 1, 4] += 1
-    changed = (layer(other, sequence, mask) - layer(phi, sequence, mask)).abs().sum((0, 1)) > 1e-6
+    changed = (layer(other, words) - layer(phi, words)).abs().sum((0, 1)) > 1e-6
     assert changed.nonzero().tolist() == [[1, 4]]
 
 
@@ -184,24 +204,31 @@ def test_one_word_trains_neither_queries_nor_keys():
     for hidden, learns in ((torch.tensor([[False, True]]), False), (torch.tensor([[False, False]]), True)):
         torch.manual_seed(0)
         layer = nb.CrossAttention(8, 6, 2)
-        layer(torch.randn(1, 8, 2, 2), torch.randn(1, 2, 6), hidden).square().sum().backward()
-        assert (layer.W_Q.weight.grad.abs().max() > 0) == learns
-        assert (layer.W_K.weight.grad.abs().max() > 0) == learns
+        layer(torch.randn(1, 8, 2, 2), nb.Words(torch.randn(1, 2, 6), hidden)).square().sum().backward()
+        assert (layer.W_Q.weight.grad.abs().max() > 1e-5) == learns  # without, only rounding is left
+        assert (layer.W_K.weight.grad.abs().max() > 1e-5) == learns
         assert layer.W_V.weight.grad.abs().max() > 0
 
 
 def test_the_toy_learns_to_look():
-    errors, looks, layer = nb.learn_to_look()
+    torch.manual_seed(0)
+    layer = nb.CrossAttention(8, 5, heads=1)
+    errors, looks = nb.learn_to_look(layer, seeded())
     assert errors[-1] < 0.05 < 0.5 < errors[0]
     assert looks[0] < 0.6
     assert looks[-1] > 0.95
-    torch.manual_seed(5)
-    phi, words, _, order = nb.toy_batch(200)
-    layer(phi, words, torch.zeros(200, 2, dtype=torch.bool))
-    assert torch.equal(layer.weights[:, 0].argmax(2), order)  # at each place, the word that is about it
+    phi, words, _, order = nb.toy_batch(200, seeded(5))
+    layer.kept = []
+    layer(phi, words)
+    assert torch.equal(layer.kept[0][:, 0].argmax(2), order)  # at each place, the word that is about it
 
 
 # --- padding and the null prompt ---
+
+
+def guess(model, z_t, t, tokens):
+    """The model's guess of z_0 from tokens."""
+    return model(z_t, t, model.condition(tokens))
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -209,16 +236,16 @@ def test_the_toy_learns_to_look():
 def test_padding_never_changes_a_result(switch, training, batch):
     z_t, t, tokens = batch
     model = small_unet(switch).train(training)
-    expected = model(z_t, t, tokens)
-    longer = model(z_t, t, nn.functional.pad(tokens, (0, 7)))
+    expected = guess(model, z_t, t, tokens)
+    longer = guess(model, z_t, t, nn.functional.pad(tokens, (0, 7)))
     torch.testing.assert_close(longer, expected, atol=1e-5, rtol=1e-4)
     for i, caption in enumerate(CAPTIONS):  # each alone, and not padded at all
         short = nb.tokenize([caption], VOCABULARY, len(caption.split()))
-        torch.testing.assert_close(model(z_t[i : i + 1], t[i : i + 1], short), expected[i : i + 1], atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(guess(model, z_t[i : i + 1], t[i : i + 1], short), expected[i : i + 1], atol=1e-5, rtol=1e-4)
     with torch.no_grad():
-        torch.testing.assert_close(model(z_t, t, tokens), expected, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(guess(model, z_t, t, tokens), expected, atol=1e-5, rtol=1e-4)
         model.tau.table.weight[0] = 100.0  # whatever the table says of padding
-        torch.testing.assert_close(model(z_t, t, tokens), expected, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(guess(model, z_t, t, tokens), expected, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
@@ -229,13 +256,13 @@ def test_what_the_mask_hides_has_no_say_and_no_gradient(switch, batch):
     assert torch.equal(mask, tokens == 0)
     assert sequence.shape == (5, 8, 16)
     sequence = sequence.detach().requires_grad_()
-    answer = model.denoise(z_t, t, sequence, mask)
+    answer = model(z_t, t, nb.Words(sequence, mask))
     answer.square().sum().backward()
     by_token = sequence.grad.abs().amax(2)  # (B, M)
     assert (by_token[mask] == 0).all()
     assert (by_token[~mask] > 0).all()  # every word of every prompt is heard
     noise = torch.where(mask[:, :, None], torch.randn_like(sequence), sequence)
-    torch.testing.assert_close(model.denoise(z_t, t, noise, mask), answer, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(model(z_t, t, nb.Words(noise, mask)), answer, atol=1e-6, rtol=1e-5)
 
 
 def test_the_order_of_words_matters_and_each_word_too():
@@ -250,7 +277,7 @@ def test_the_order_of_words_matters_and_each_word_too():
 def test_the_null_prompt_gives_a_finite_answer_of_its_own(switch, batch):
     z_t, t, tokens = batch
     model = small_unet(switch)
-    with_words, without = model(z_t, t, tokens), model(z_t, t, nb.null_like(tokens))
+    with_words, without = guess(model, z_t, t, tokens), guess(model, z_t, t, nb.null_like(tokens))
     assert torch.isfinite(without).all()
     assert (with_words - without).abs().amax((1, 2, 3)).min() > 1e-4
 
@@ -262,7 +289,7 @@ def test_the_null_prompt_gives_a_finite_answer_of_its_own(switch, batch):
 def test_every_parameter_gets_a_gradient(switch, batch):
     z_t, t, tokens = batch
     model = small_unet(switch)
-    model(z_t, t, tokens).square().sum().backward()
+    guess(model, z_t, t, tokens).square().sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.abs().max() > 0, name
@@ -274,12 +301,12 @@ def test_every_parameter_gets_a_gradient(switch, batch):
 def test_the_unet_reads_the_time_the_words_and_every_place(switch, batch):
     z_t, t, tokens = batch
     model = small_unet(switch)
-    expected = model(z_t, t, tokens)
+    expected = guess(model, z_t, t, tokens)
     assert expected.shape == z_t.shape
-    assert not torch.allclose(expected, model(z_t, t - 1, tokens))
-    assert not torch.allclose(expected, model(z_t, t, tokens.roll(1, 0)))
+    assert not torch.allclose(expected, guess(model, z_t, t - 1, tokens))
+    assert not torch.allclose(expected, guess(model, z_t, t, tokens.roll(1, 0)))
     one = z_t[:1].clone().requires_grad_()
-    model(one, t[:1], tokens[:1])[0, :, 4, 4].sum().backward()
+    guess(model, one, t[:1], tokens[:1])[0, :, 4, 4].sum().backward()
     assert (one.grad.abs() > 0).all()
 
 
@@ -287,17 +314,62 @@ def test_the_unet_reads_the_time_the_words_and_every_place(switch, batch):
 def test_a_latent_does_not_depend_on_its_neighbours_in_the_batch(switch, batch):
     z_t, t, tokens = batch
     model = small_unet(switch).eval()
-    torch.testing.assert_close(model(z_t, t, tokens)[2:3], model(z_t[2:3], t[2:3], tokens[2:3]), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        guess(model, z_t, t, tokens)[2:3], guess(model, z_t[2:3], t[2:3], tokens[2:3]), atol=1e-5, rtol=1e-4
+    )
 
 
 def test_the_switch_is_all_that_differs():
     shapes = {switch: {name: p.shape for name, p in small_unet(switch).named_parameters()} for switch in SWITCHES}
     common = set(shapes["CONCAT"]) & set(shapes["QKV"])
-    assert [name for name in common if shapes["CONCAT"][name] != shapes["QKV"][name]] == ["stem.weight"]  # 20 or 4 channels
+    differ = [name for name in common if shapes["CONCAT"][name] != shapes["QKV"][name]]
+    assert differ == ["trunk.stem.weight"]  # 20 or 4 channels
     assert {name.split(".")[0] for name in set(shapes["CONCAT"]) - common} == {"spread"}
     assert all("cross" in name for name in set(shapes["QKV"]) - common)
     assert sum(isinstance(layer, nb.CrossAttention) for layer in small_unet("QKV").modules()) == 4
     assert not [layer for layer in small_unet("CONCAT").modules() if isinstance(layer, nb.CrossAttention)]
+
+
+def test_concat_takes_as_many_channels_as_it_is_told():
+    wide = nb.LatentUNet(small_arch("CONCAT", spread=40))
+    assert wide.trunk.stem.weight.shape[1] == 44
+    assert wide.spread.linear.out_features == 40
+
+
+# --- the blend ---
+
+
+def test_the_blend_is_the_posterior_mean_of_two_gaussian_measurements():
+    """Bayes on a grid: a flat prior, f with precision p, and z_t as the forward process makes it."""
+    blend, emb = nb.Blend(24, 500), torch.zeros(1, 24)
+    p = math.exp(blend.log_p.bias.item())
+    grid = torch.linspace(-60, 60, 400_001, dtype=torch.float64)
+    for t in (1, 20, 120, 250, 400, 490):
+        a = blend.alpha_bar[t].double()
+        f, z_t = 0.7, -0.9
+        log_density = -p / 2 * (grid - f) ** 2 - (z_t - a.sqrt() * grid) ** 2 / (2 * (1 - a))
+        weights = (log_density - log_density.max()).exp()
+        expected = (weights * grid).sum() / weights.sum()
+        maps = torch.full((1, 4, 8, 8), f), torch.full((1, 4, 8, 8), z_t)
+        result = blend(*maps, torch.tensor([t]), emb)
+        torch.testing.assert_close(result, expected.float().expand(1, 4, 8, 8), rtol=2e-3, atol=2e-3)
+
+
+def test_the_blend_trusts_what_is_almost_clean_and_no_noise():
+    blend = nb.Blend(24, 500)
+    f, z_t, emb = torch.randn(2, 4, 8, 8), torch.randn(2, 4, 8, 8), torch.randn(2, 24)
+    clean = blend(f, z_t, torch.tensor([1, 1]), emb)
+    assert (clean - z_t).abs().max() < 0.01
+    noise = blend(f, z_t, torch.tensor([500, 500]), emb)
+    assert (noise - f).abs().max() < 0.01
+    assert torch.isfinite(clean).all()
+
+
+def test_the_blend_leaves_no_trace_of_its_schedule_in_the_weights_and_learns_its_precision():
+    model = small_unet("QKV")
+    assert [name for name in model.state_dict() if "alpha_bar" in name] == []
+    model(torch.randn(2, 4, 8, 8), torch.tensor([100, 300]), model.condition(torch.ones(2, 3).long())).sum().backward()
+    assert model.blend.log_p.weight.grad.abs().max() > 0
 
 
 # --- the latents ---
@@ -314,123 +386,236 @@ class Halves(nn.Module):
         return z[:, :3].repeat_interleave(2, 2).repeat_interleave(2, 3)
 
 
-def test_latents_are_normalised_by_channel_and_brought_back(monkeypatch):
+def test_latents_are_normalised_by_channel_and_brought_back():
     torch.manual_seed(0)
-    x = (0.4 * torch.randn(300, 3, 8, 8)).clamp(-1, 1).repeat_interleave(2, 2).repeat_interleave(2, 3)
+    x = (0.4 * torch.randn(900, 3, 8, 8)).clamp(-1, 1).repeat_interleave(2, 2).repeat_interleave(2, 3)
     mu = Halves().encode(x)[0]
-    monkeypatch.setattr(nb, "vae", Halves(), raising=False)
-    monkeypatch.setattr(nb, "latent_mean", mu.mean((0, 2, 3), keepdim=True), raising=False)
-    monkeypatch.setattr(nb, "latent_std", mu.std((0, 2, 3), keepdim=True), raising=False)
-    z = nb.to_latent(x)
-    assert z.shape == (300, 4, 8, 8)
+    box = nb.Autoencoder(Halves(), mu.mean((0, 2, 3), keepdim=True), mu.std((0, 2, 3), keepdim=True))
+    z = nb.to_latent(box, x)  # in parts: 900 are more than one
+    assert z.shape == (900, 4, 8, 8)
     assert z.mean((0, 2, 3)).abs().max() < 1e-5
     assert (z.std((0, 2, 3)) - 1).abs().max() < 1e-3
-    torch.testing.assert_close(nb.to_pixels(z), x, atol=1e-5, rtol=1e-4)
-    assert nb.to_pixels(100 * z).abs().max() == 1
-    torch.testing.assert_close(nb.encode_split(x, "some"), z)
+    torch.testing.assert_close(nb.to_pixels(box, z), x, atol=1e-5, rtol=1e-4)
+
+
+def test_decoded_sprites_are_in_colours_of_the_palette():
+    torch.manual_seed(0)
+    palette = torch.randint(0, 256, (7, 3)) / 127.5 - 1
+    box = nb.Autoencoder(stirred(nb.VAE(palette, 16, 8)), torch.zeros(1, 4, 1, 1), torch.ones(1, 4, 1, 1))
+    x = nb.to_pixels(box, 3 * torch.randn(5, 4, 8, 8))
+    assert x.shape == (5, 3, 16, 16)
+    colours = x.permute(0, 2, 3, 1).reshape(-1, 3)
+    assert ((colours[:, None] - palette).abs().amax(2).amin(1) == 0).all()
+    assert len(colours.unique(dim=0)) > 1
+
+
+def test_halves_have_no_sprite_in_common_and_all_classes_alike(monkeypatch):
+    monkeypatch.setattr(nb, "CLASSES", ["a", "b", "c"], raising=False)
+    labels = np.repeat([0, 1, 2], [10, 13, 17])
+    a, b = nb.halves(labels)
+    assert a.shape == b.shape == (3, 5)
+    assert not set(a.ravel()) & set(b.ravel())
+    for half in (a, b):
+        assert (labels[half] == np.arange(3)[:, None]).all()
+        assert len(set(half.ravel())) == 15
 
 
 # --- training ---
 
+FACTS = {"vocabulary": VOCABULARY, "latent_mean": [0.0] * 4}
+
 
 def test_the_loss_is_the_squared_error_of_the_clean_latent(batch):
     z_0, _, tokens = batch
-    alpha_bar = nb.to_alpha_bar(nb.cosine_beta(500))
-    seen = []
+    alpha_bar, seen, before = nb.to_alpha_bar(nb.cosine_beta(500)), [], torch.get_rng_state()
 
     class Third(nn.Module):
-        def forward(self, z_t, t, tokens):
-            seen.append((z_t, t, tokens))
+        def condition(self, tokens):
+            return tokens
+
+        def forward(self, z_t, t, words):
+            seen.append((z_t, t, words))
             return z_t / 3
 
-    torch.manual_seed(5)
-    losses, t = nb.latent_losses(Third(), z_0, tokens, alpha_bar)
-    torch.manual_seed(5)
-    assert torch.equal(t, torch.randint(1, 501, (5,)))
-    z_t = nb.q_sample(z_0, t, torch.randn_like(z_0), alpha_bar)
+    losses = nb.latent_losses(Third(), z_0, tokens, alpha_bar, seeded(5))
+    generator = seeded(5)
+    t = torch.randint(1, 501, (5,), generator=generator)
+    z_t = nb.q_sample(z_0, t, torch.randn(z_0.shape, generator=generator), alpha_bar)
     assert torch.equal(seen[0][0], z_t)
+    assert torch.equal(seen[0][1], t)
     assert torch.equal(seen[0][2], tokens)
     torch.testing.assert_close(losses, (z_t / 3 - z_0).square().mean((1, 2, 3)))
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.fixture
-def tiny_data(monkeypatch, tmp_path):
-    """Twenty latents with captions in the place of the data, and an empty folder to work in."""
+def tiny(monkeypatch, tmp_path):
+    """Twenty latents with captions, a short schedule, and an empty folder to work in."""
     torch.manual_seed(2)
     tokens = nb.tokenize(CAPTIONS * 4, VOCABULARY, 8)
-    values = {
-        "z_train": torch.randn(20, 4, 8, 8),
-        "y_train": torch.arange(20) % 5,
-        "tokens_train": tokens,
-        "BATCH": 4,
-        "STEPS": 6,
-    }
-    more = {"z_test": torch.randn(20, 4, 8, 8), "tokens_test": tokens, "vocabulary": VOCABULARY, "WIDTH": 16, "D_TAU": 16}
-    last = {"latent_mean": torch.zeros(1, 4, 1, 1), "alpha_bar": nb.to_alpha_bar(nb.cosine_beta(50)), "TRAIN": True}
-    for name, value in {**values, **more, **last}.items():
-        monkeypatch.setattr(nb, name, value, raising=False)
+    sets = [nb.Latents(torch.randn(20, 4, 8, 8), tokens, torch.arange(20) % 5) for _ in range(2)]
+    for name, value in {"BATCH": 4, "TRAIN": True}.items():
+        monkeypatch.setattr(nb, name, value)
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    return sets, nb.to_alpha_bar(nb.cosine_beta(50))
 
 
-def test_both_variants_see_the_same_batches_steps_noise_and_dropped_prompts(tiny_data, monkeypatch):
+def train_or_load(tiny, path, switch, steps, moments=None):
+    torch.manual_seed(0)
+    arch = small_arch(switch, T=50)
+    return nb.train_or_load(path, arch, tiny[0], tiny[1], steps, FACTS, moments or {})
+
+
+def nothing(ema, history):
+    pass
+
+
+def test_both_variants_see_the_same_batches_steps_noise_and_dropped_prompts(tiny, monkeypatch):
     original, seen = nb.latent_losses, {switch: [] for switch in SWITCHES}
     monkeypatch.setattr(nb, "DROP", 0.5)
     for switch in SWITCHES:
 
-        def recorded(model, z_0, tokens, alpha_bar, switch=switch):
-            losses, t = original(model, z_0, tokens, alpha_bar)
-            seen[switch].append((z_0, tokens, t, torch.get_rng_state()))
-            return losses, t
+        def recorded(model, z_0, tokens, alpha_bar, generator, switch=switch):
+            seen[switch].append((z_0, tokens, generator.get_state()))
+            return original(model, z_0, tokens, alpha_bar, generator)
 
         monkeypatch.setattr(nb, "latent_losses", recorded)
-        nb.train_ldm(small_unet(switch), nb.alpha_bar, 6, lambda ema, history: history["test"].append(0.0))
+        nb.train(small_unet(switch), tiny[0][0], tiny[1], 6, nothing)
     assert len(seen["QKV"]) == 6
     for ours, theirs in zip(seen["CONCAT"], seen["QKV"]):
         assert all(torch.equal(a, b) for a, b in zip(ours, theirs))
-    dropped = torch.cat([tokens[:, 0] == 1 for _, tokens, _, _ in seen["QKV"]])
+    dropped = torch.cat([tokens[:, 0] == 1 for _, tokens, _ in seen["QKV"]])
     assert 0 < dropped.sum() < len(dropped)
 
 
 @pytest.mark.parametrize("switch", SWITCHES)
-def test_two_runs_give_the_same_weights_and_the_loss_falls(switch, tiny_data, monkeypatch):
-    monkeypatch.setattr(nb, "STEPS", 30)
-    path = f"assets/{switch}/a.pt"
-    first, history = nb.train_or_load_ldm(path, switch)
-    second, _ = nb.train_or_load_ldm(path, switch)
+def test_two_runs_give_the_same_weights_and_the_loss_falls(switch, tiny):
+    first, history, _ = train_or_load(tiny, f"assets/{switch}/a.pt", switch, 30)
+    torch.randn(9)  # other random numbers in between
+    second, _, _ = train_or_load(tiny, f"assets/{switch}/a.pt", switch, 30)
     assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), second.state_dict().values()))
-    assert len(history["train"]) == 30 or len(history["train"]) in history["step"]  # of the best check
-    assert history["train"][-1] < history["train"][0]
+    assert len(history["train"]) == 30
+    assert history["step"] == list(range(3, 31, 3))
+    assert len(history["test"]) == 10
+    assert len(history["seconds"]) == 31
+    assert np.diff(history["seconds"]).min() > 0
+    assert np.mean(history["train"][-5:]) < np.mean(history["train"][:5])
     assert history["vocabulary"] == VOCABULARY
     assert not any(p.requires_grad for p in first.parameters())
 
 
-def test_stopping_keeps_what_was_learnt(tiny_data, monkeypatch, capsys):
-    original, calls = nb.latent_losses, []
+def test_the_last_weights_are_kept_even_if_earlier_ones_did_better_on_the_test_split(tiny, monkeypatch):
+    losses = iter([1.0, 0.1, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0])
+    monkeypatch.setattr(nb, "test_loss", lambda *args: next(losses))
+    saved, save = [], nb.save_ldm
+    monkeypatch.setattr(
+        nb, "save_ldm", lambda path, model, history: (saved.append(copy.deepcopy(model)), save(path, model, history))
+    )
+    model, history, _ = train_or_load(tiny, "assets/x/a.pt", "QKV", 10)
+    assert history["test"] == [1.0, 0.1, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0]
+    assert len(saved) >= 10  # a killed run has something on disk, at each tenth
+    last = {name: value.half().float() for name, value in saved[-1].state_dict().items()}
+    assert all(torch.equal(value, last[name]) for name, value in model.state_dict().items())
+    assert any(not torch.equal(a, b) for a, b in zip(saved[1].parameters(), saved[-1].parameters()))
 
-    def stopped(model, z_0, tokens, alpha_bar):
+
+def test_copies_are_kept_at_their_moments(tiny):
+    moments = {"third step": 3, "at once": 1e-9, "never": 1e9, "too late": 10_000}
+    model, history, kept = train_or_load(tiny, "assets/x/a.pt", "QKV", 8, moments)
+    assert set(kept) == {"third step", "at once"}
+    assert [kept[name][1] for name in ("at once", "third step")] == [1, 3]
+    assert kept["third step"][2] == history["seconds"][3]
+    early, late = kept["at once"][0], kept["third step"][0]
+    assert any(not torch.equal(a, b) for a, b in zip(early.parameters(), late.parameters()))
+    torch.manual_seed(0)
+    again, _ = nb.train(nb.LatentUNet(small_arch("QKV", T=50)), tiny[0][0], tiny[1], 8, nothing, until=3)
+    assert all(torch.equal(a, b) for a, b in zip(again.parameters(), late.parameters()))  # the same plan, cut short
+
+
+def test_the_clock_stands_still_while_watched(tiny):
+    import time
+
+    _, history = nb.train(small_unet("QKV"), tiny[0][0], tiny[1], 3, lambda ema, history: time.sleep(0.3))
+    assert history["seconds"][-1] < 0.9 * 3 * 0.3 + 0.6 * 0  # three naps are not in it
+
+
+def test_stopping_keeps_what_was_learnt(tiny, monkeypatch, capsys):
+    original, calls = nb.update_ema, []
+
+    def stopped(*args):
         calls.append(1)
         if len(calls) == 6:  # the user presses the square
             raise KeyboardInterrupt
-        return original(model, z_0, tokens, alpha_bar)
+        return original(*args)
 
-    monkeypatch.setattr(nb, "latent_losses", stopped)
-    monkeypatch.setattr(nb, "STEPS", 500)
-    model, history = nb.train_or_load_ldm("assets/x/a.pt", "QKV")
-    assert len(history["train"]) == 5
-    assert history["seconds"] > 0
+    monkeypatch.setattr(nb, "update_ema", stopped)
+    model, history, _ = train_or_load(tiny, "assets/x/a.pt", "QKV", 500)
+    assert len(history["seconds"]) == 6
+    assert history["step"] == [len(history["train"])]
+    assert len(history["test"]) == 1
     assert "Stopped" in capsys.readouterr().out
     z_t, t, tokens = torch.randn(2, 4, 8, 8), torch.tensor([1, 50]), nb.tokenize(["red potion", ""], VOCABULARY, 8)
-    assert torch.isfinite(model(z_t, t, tokens)).all()
+    assert torch.isfinite(model(z_t, t, model.condition(tokens))).all()
 
 
-def test_validation_leaves_the_random_numbers_alone(tiny_data):
-    torch.manual_seed(3)
+def test_a_killed_save_leaves_the_last_weights_whole(tiny, monkeypatch):
+    nb.save_ldm("assets/x/a.pt", small_unet("QKV"), {"train": [1.0], **FACTS})
+
+    def killed(thing, path):
+        with open(path, "wb") as file:
+            file.write(b"half")
+        raise SystemExit("killed half way")
+
+    monkeypatch.setattr(torch, "save", killed)
+    with pytest.raises(SystemExit):
+        nb.save_ldm("assets/x/a.pt", small_unet("QKV", 1), {"train": [2.0], **FACTS})
+    assert nb.load_ldm("assets/x/a.pt")[1]["train"] == [1.0]
+
+
+def test_the_test_loss_is_the_same_at_every_call_and_leaves_the_random_numbers_alone(tiny):
     model, before = small_unet("QKV"), torch.get_rng_state()
-    first, _ = nb.latent_validation(model, nb.alpha_bar)
+    first = nb.test_loss(model, tiny[0][1], tiny[1])
     assert torch.equal(torch.get_rng_state(), before)
     torch.randn(7)
-    assert torch.equal(nb.latent_validation(model, nb.alpha_bar)[0], first)
+    assert nb.test_loss(model, tiny[0][1], tiny[1]) == first
+    assert nb.test_loss(model, tiny[0][0], tiny[1]) != first
+
+
+def test_no_function_reseeds_the_global_generator_or_forks_it():
+    for name, thing in vars(nb).items():
+        if inspect.isfunction(thing) and thing.__module__ == nb.__name__:
+            names = thing.__code__.co_names
+            assert "fork_rng" not in names, name
+            assert "manual_seed" not in names or name == "seeded", name
+
+
+def test_the_learning_rate_is_given_in_one_place(tiny, monkeypatch):
+    """The rate that the optimizer really uses is LEARNING_RATE times the plan, and ends near 0."""
+    rates, step = [], torch.optim.AdamW.step
+
+    def noted(self, *args, **more):
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *args, **more)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", noted)
+    monkeypatch.setattr(nb, "LEARNING_RATE", 0.02)
+    nb.train(small_unet("CONCAT"), tiny[0][0], tiny[1], 40, nothing)
+    expected = [0.02 * nb.learning_rate(k, 40) for k in range(40)]
+    assert rates == pytest.approx(expected)
+    assert max(rates) > 0.019
+    assert rates[-1] < 1e-3
+
+
+def test_guesses_have_the_error_of_their_noise_when_nothing_is_done():
+    torch.manual_seed(0)
+    mu = torch.zeros(1, 4, 1, 1)
+    box = nb.Autoencoder(Halves(), mu, mu + 1)
+    x, alpha_bar = torch.rand(60, 3, 16, 16) * 2 - 1, nb.to_alpha_bar(nb.cosine_beta(500))
+    times = (1, 50, 300)
+    errors, wrong = nb.errors_at(None, box, x, torch.ones(60, 2).long(), alpha_bar, times)
+    for t, error in zip(times, errors):
+        assert error == pytest.approx(((1 - alpha_bar[t]) / alpha_bar[t]).item(), rel=0.05)
+    assert len(wrong) == 3
 
 
 # --- files ---
@@ -476,20 +661,22 @@ SPOILT = ["truncated", "empty", "text", "pickle", "pickle in torch.save", "tenso
 
 
 @pytest.fixture
-def ldm_file(tiny_data):
+def ldm_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     model = small_unet("QKV")
-    nb.save_ldm("assets/x/best_ldm.pt", model, {"train": [1.0], "vocabulary": VOCABULARY, "latent_mean": [0.0] * 4})
-    return tiny_data / "assets" / "x" / "best_ldm.pt", model
+    nb.save_ldm("assets/x/best_ldm.pt", model, {"train": [1.0], **FACTS})
+    return tmp_path / "assets" / "x" / "best_ldm.pt", model
 
 
 @pytest.fixture
 def vae_file(tmp_path):
     torch.manual_seed(4)
-    vae = nb.VAE()
-    weights = {name: value.half() for name, value in vae.state_dict().items()}
+    colours = torch.randint(0, 256, (9, 3), dtype=torch.uint8)
+    vae = nb.VAE(colours / 127.5 - 1, 16, 8)
+    weights = {name: value.half() for name, value in vae.state_dict().items() if name != "head.palette"}
     statistics = {"latent_mean": torch.tensor([0.1, 0.2, 0.3, 0.4]), "latent_std": torch.tensor([1.0, 2.0, 3.0, 4.0])}
-    path = tmp_path / "best_vae.pt"
-    torch.save({"arch": {}, "weights": weights, "data_sha256": nb.DATA_SHA256, **statistics}, path)
+    path, facts = tmp_path / "best_vae.pt", {"arch": vae.arch, "data_sha256": nb.DATA_SHA256}
+    torch.save({**facts, **statistics, "palette": colours, "weights": weights}, path)
     return path, vae
 
 
@@ -498,6 +685,7 @@ def test_weights_come_back_in_half_precision_and_are_listed(ldm_file):
     loaded, history = nb.load_ldm("assets/x/best_ldm.pt")
     assert loaded.arch == model.arch
     assert history["train"] == [1.0]
+    assert loaded.blend.alpha_bar.dtype == torch.float32
     for (name, ours), theirs in zip(model.state_dict().items(), loaded.state_dict().values()):
         torch.testing.assert_close(theirs, ours.half().float(), msg=name)
     listed = nb.read_checksums(nb.CHECKSUMS)
@@ -547,6 +735,7 @@ def test_the_autoencoder_is_loaded_frozen_and_its_file_is_never_touched(vae_file
     torch.manual_seed(0)
     x = torch.randn(2, 3, 16, 16)
     torch.testing.assert_close(loaded.encode(x)[0], vae.encode(x)[0], atol=2e-2, rtol=2e-2)
+    assert torch.equal(loaded.head.palette, vae.head.palette)  # exactly, although weights are halved
     assert loaded.decode(torch.randn(2, 4, 8, 8)).shape == (2, 3, 16, 16)
     assert (path.read_bytes(), path.stat().st_mtime_ns) == before
 

@@ -10,7 +10,7 @@ from notebooks import NOTEBOOKS, ROOT
 def test_every_path_named_exists(page):
     text = (ROOT / page).read_text()
     links = re.findall(r"\]\((?!https?:|#)([^)\s]+)\)", text)
-    paths = re.findall(r"`((?:assets|data|tests|\.ci)/[\w./-]+)`", text)
+    paths = re.findall(r"`((?:assets|data|tests|tools|\.ci|\.github)/[\w./-]+)`", text)
     assert links or paths
     for path in links + paths:
         assert ((ROOT / page).parent / path).exists() or (ROOT / path).exists(), path
@@ -30,7 +30,8 @@ def test_every_notebook_has_its_badge():
 
 def test_top_level_holds_nothing_else():
     allowed = {"01.ddpm.ipynb", "02.vae_latent_2d.ipynb", "03.ldm_nano.ipynb", "assets", "data", "tests", "README.md", "LICENSE"}
-    allowed |= {"requirements.txt", "requirements-dev.txt", "pyproject.toml", "Makefile", ".ci", ".gitignore", ".git", ".venv"}
+    allowed |= {"requirements.txt", "requirements-dev.txt", "pyproject.toml", "Makefile", "tools", ".github", ".ci", ".gitignore"}
+    allowed |= {".git", ".venv"}
     extra = {path.name for path in ROOT.iterdir()} - allowed
     assert not {name for name in extra if not name.startswith(".") and name != "__pycache__"}
 

@@ -1,9 +1,9 @@
 """Execute notebooks in place, top to bottom, and show live which cell runs and for how long: `make run`.
 
-    python tests/run_notebooks.py 01.ddpm.ipynb ...
+    python tools/run_notebooks.py 01.ddpm.ipynb ...
 
-A notebook is replaced only when its last cell has run. Its metadata then records what was run: a digest of the code cells,
-the seconds it took and the peak memory of its kernel.
+A notebook is replaced only when its last cell has run. Its metadata then records what was run: a digest of
+the code cells, the seconds it took and the peak memory of its kernel.
 """
 
 import base64
@@ -32,20 +32,22 @@ def code_digest(nb: nbformat.NotebookNode) -> str:
 
 
 def attach_pictures(nb: nbformat.NotebookNode, assets: Path) -> None:
-    """Put the pictures that markdown cells refer to as `attachment:NAME`, found anywhere in assets/, into these cells.
+    """Attach the pictures that markdown cells name as `attachment:NAME`; they may lie anywhere in assets/.
 
-    Attached pictures show in Jupyter, on GitHub and in Colab alike, with or without the repository beside the notebook.
+    Attached pictures show in Jupyter, on GitHub and in Colab, with or without the repository beside them.
     """
     for cell in nb.cells:
         names = re.findall(r"\(attachment:([^)]+)\)", cell.source) if cell.cell_type == "markdown" else []
         if names:
             files = {name: next(assets.rglob(name)) for name in names}
             kinds = {name: "image/" + file.suffix[1:] for name, file in files.items()}
-            cell["attachments"] = {n: {kinds[n]: base64.b64encode(files[n].read_bytes()).decode()} for n in names}
+            cell["attachments"] = {
+                n: {kinds[n]: base64.b64encode(files[n].read_bytes()).decode()} for n in names
+            }
 
 
 class Progress:
-    """Says which cell of which notebook runs: one line a cell, with a running clock where the output is a terminal."""
+    """Says which cell of which notebook runs: one line per cell, with a running clock in a terminal."""
 
     def __init__(self, name: str, cells: int):
         self.name, self.cells, self.index, self.title, self.start = name, cells, 0, "", time.time()
@@ -53,13 +55,16 @@ class Progress:
         threading.Thread(target=self.tick, daemon=True).start()
 
     def line(self) -> str:
-        return f"{self.name}  cell {self.index:3d} of {self.cells}  {time.time() - self.start:6.1f} s  {self.title}"
+        seconds = time.time() - self.start
+        return f"{self.name}  cell {self.index:3d} of {self.cells}  {seconds:6.1f} s  {self.title}"
 
     def tick(self) -> None:
         """Keep the clock of a long cell moving."""
         while not self.done.wait(0.5 if self.live else 20):
             if self.title and time.time() - self.start > (0.5 if self.live else 20):
-                print(("\r\033[K" if self.live else "") + self.line(), end="" if self.live else "\n", flush=True)
+                print(
+                    ("\r\033[K" if self.live else "") + self.line(), end="" if self.live else "\n", flush=True
+                )
 
     def begin(self, cell: nbformat.NotebookNode, cell_index: int) -> None:
         if cell.cell_type == "markdown":
@@ -90,7 +95,8 @@ def run(path: Path) -> None:
     try:
         client.execute()
     except CellExecutionError as error:
-        sys.exit(f"\n{path.name} stopped in cell {progress.index} ({progress.heading}):\n{error.ename}: {error.evalue}")
+        where = f"{path.name} stopped in cell {progress.index} ({progress.heading})"
+        sys.exit(f"\n{where}:\n{error.ename}: {error.evalue}")
     finally:
         progress.done.set()
     seconds, unit = time.time() - start, 2**20 if sys.platform == "darwin" else 2**10
@@ -111,9 +117,11 @@ def run(path: Path) -> None:
 
 if __name__ == "__main__":
     if not sys.argv[1:]:
-        sys.exit("There is no notebook to run here: name one, or call make run in the folder that holds 01.ddpm.ipynb.")
+        sys.exit("There is no notebook here: name one, or call make run in the folder of 01.ddpm.ipynb.")
     if len(sys.argv) == 2:
         run(Path(sys.argv[1]).resolve())
-    for name in sys.argv[1:] if len(sys.argv) > 2 else []:  # a process each, so that each has its own peak memory
+    for name in (
+        sys.argv[1:] if len(sys.argv) > 2 else []
+    ):  # a process each, so that each has its own peak memory
         if subprocess.run([sys.executable, __file__, name]).returncode:
             sys.exit(1)

@@ -1,10 +1,10 @@
-"""The notebooks as tests see them: their cells, and the definitions in them as a module."""
+"""Reading the notebooks without running them: their cells, and the definitions in them as a module."""
 
 import ast
 import functools
 import types
 from pathlib import Path
-from typing import Callable, List
+from typing import List, Tuple
 
 import nbformat
 
@@ -30,24 +30,22 @@ def is_definition(node: ast.stmt) -> bool:
 
 
 @functools.lru_cache(maxsize=None)
-def definitions(name: str) -> types.ModuleType:
-    """The notebook's imports, functions, classes and constants, executed as a module; nothing is trained."""
-    module = types.ModuleType(name)
+def compiled(name: str) -> Tuple[types.CodeType, ...]:
+    """The imports, functions, classes and constants of every code cell of a notebook, compiled."""
+    codes = []
     for i, cell in enumerate(code_cells(name)):
         tree = ast.parse(cell.source)
         tree.body = [node for node in tree.body if is_definition(node)]
-        exec(compile(tree, f"{name} cell {i + 1}", "exec"), module.__dict__)
+        codes.append(compile(tree, f"{name} cell {i + 1}", "exec"))
+    return tuple(codes)
+
+
+def definitions(name: str) -> types.ModuleType:
+    """A fresh module with the definitions of a notebook, executed; nothing is trained.
+
+    Every caller may change its own module: only the compiled code is shared.
+    """
+    module = types.ModuleType(name)
+    for code in compiled(name):
+        exec(code, module.__dict__)
     return module
-
-
-def interrupted_at(call: int, function: Callable) -> Callable:
-    """The function, but its call of this number stops as a user does who presses the stop button."""
-    calls = []
-
-    def wrapped(*args):
-        calls.append(1)
-        if len(calls) == call:
-            raise KeyboardInterrupt
-        return function(*args)
-
-    return wrapped
