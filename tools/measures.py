@@ -1,15 +1,15 @@
 """Measures in one wording for the notebooks and `make quality`: torch alone, and nothing global.
 
-Distinct colours and shares of copies may be compared wherever they were computed. A Frechet distance belongs
+Distinct colours and novelty may be compared wherever they were computed. A Frechet distance belongs
 to the network whose features it was computed from: the small reader networks inside the notebooks are not the
 judges of `make quality`, so distances printed in a notebook may be compared only within that notebook.
 """
 
+from itertools import product
 from typing import Tuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 
 def frechet(a: Tensor, b: Tensor, scale: Tensor) -> Tuple[float, float]:
@@ -35,39 +35,38 @@ def distinct_colours(images: Tensor) -> float:
     return (1 + (codes[:, 1:] != codes[:, :-1]).sum(1)).double().quantile(0.5).item()
 
 
-def distance_to_nearest(images: Tensor, train: Tensor, candidates: int = 3, window: int = 3) -> Tensor:
-    """How far each sprite of uint8 (n, H, W, 3) is from being a copy of a training sprite, in levels (n,).
-
-    Two sprites are compared by the means of their colours over every window of 3x3 pixels: noise and blur
-    average out there, another face, colour or tool does not. Their distance is the largest difference of
-    such a mean. The smallest distance counts: over moves by up to a pixel (what both have in common is
-    compared), over shades (the training sprite as it is, or with its colours multiplied by 0.8 to 1.25, seen
-    from black or from white), and over a few candidates for each move, the nearest training sprites by the
-    squared error of window means.
-    """
+def shared_part(images: Tensor, dy: int, dx: int) -> Tensor:
+    """What images uint8 (n, H, W, 3) share with moved ones, as rows (n, h*w*3)."""
     height, width = images.shape[1:3]
+    rows = slice(max(dy, 0), height + min(dy, 0))
+    columns = slice(max(dx, 0), width + min(dx, 0))
+    return images[:, rows, columns].float().flatten(1)
+
+
+def distance_to_nearest(images: Tensor, real: Tensor) -> Tensor:
+    """Root mean square difference (n,), in levels, to the nearest of some real sprites.
+
+    Both uint8 (n, H, W, 3). The smallest over moves by up to a pixel counts.
+    """
     best = torch.full((len(images),), float("inf"))
-    for dy, dx in ((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)):
-        rows, columns = slice(max(dy, 0), height + min(dy, 0)), slice(max(dx, 0), width + min(dx, 0))
-        rows_b, columns_b = slice(max(-dy, 0), height + min(-dy, 0)), slice(max(-dx, 0), width + min(-dx, 0))
-        a = images[:, rows, columns].permute(0, 3, 1, 2).float()  # (n, 3, h, w): the part both have in common
-        b = train[:, rows_b, columns_b].permute(0, 3, 1, 2).float()
-        code_a, code_b = (F.avg_pool2d(x, window, 2).flatten(1) for x in (a, b))
-        squares = code_b.square().sum(1)
-        for i in range(0, len(a), 200):
-            error = squares - 2 * code_a[i : i + 200] @ code_b.T  # squared error less a constant of each row
-            for index in error.topk(candidates, largest=False)[1].T:
-                x, y = a[i : i + 200], b[index]
-                for bright, dark in ((x, y), (255 - x, 255 - y)):  # a gain seen from black, then from white
-                    free = dark * (bright < 250)  # what is clipped says nothing about the gain
-                    gain = (bright * free).sum((1, 2, 3)) / free.square().sum((1, 2, 3)).clamp(min=1)
-                    for g in (torch.ones(()), gain.clamp(0.8, 1.25).view(-1, 1, 1, 1)):
-                        difference = F.avg_pool2d(bright - (g * dark).clamp(max=255), window, 1)
-                        largest = difference.abs().flatten(1).amax(1)
-                        best[i : i + 200] = torch.minimum(best[i : i + 200], largest)
-    return best
+    for dy, dx in product((-1, 0, 1), repeat=2):
+        a, b = shared_part(images, dy, dx), shared_part(real, -dy, -dx)
+        squares = b.square().sum(1)  # (m,)
+        for i in range(0, len(a), 250):
+            part = a[i : i + 250]
+            error = squares - 2 * part @ b.T + part.square().sum(1, keepdim=True)
+            nearest = error.amin(1) / a.shape[1]  # (250,): mean squares
+            best[i : i + 250] = torch.minimum(best[i : i + 250], nearest)
+    return best.clamp(min=0).sqrt()
 
 
-def copies(images: Tensor, train: Tensor, limit: float) -> Tensor:
-    """(n,) bool: which sprites of uint8 (n, H, W, 3) lie nearer to a training sprite than limit levels."""
-    return distance_to_nearest(images, train) < limit
+def novelty(images: Tensor, train: Tensor, held_out: Tensor) -> float:
+    """The share of new sprites, estimated from whose neighbours uint8 images are.
+
+    A copy lies nearest to the training sprite it was made from. A new sprite lies nearest
+    to a held-out sprite as often as held-out sprites occur among real ones; as often as
+    that, or more often, counts as 1. After Meehan, Chaudhuri and Dasgupta 2020.
+    """
+    nearer = distance_to_nearest(images, held_out) < distance_to_nearest(images, train)
+    by_chance = len(held_out) / (len(held_out) + len(train))
+    return min(1.0, nearer.float().mean().item() / by_chance)

@@ -18,9 +18,11 @@ novel_*             the same for prompts with pairs of words that never met in t
                     that a judge can find, and novel_word_share, the share of it that is reached, is strict
 sprite_fid, _2      Frechet distance to half B in the features of the first and of the second judge
 crispness           distinct colours in a sprite, as a multiple of the test split's
-novelty             share of samples that are not copies: a copy lies nearer to a training sprite than all
-                    but 5 % of half A do (measures.distance_to_nearest); novelty_test is that of half B,
-                    novelty_memoriser the mean over the controls, all of which are copies
+novelty             estimated share of samples that are new: how often the nearest real sprite is one of half
+                    B, which no generator has seen, divided by how often it would be by chance, at most 1
+                    (measures.novelty); novelty_test is that of half A, novelty_memoriser the mean over the
+                    controls that are copies
+distance_levels     median distance to the nearest training sprite (measures.distance_to_nearest)
 usefulness          accuracy on the test split of a judge's network that has learnt the classes from the
                     samples alone (Ravuri and Vinyals 2019); the seed of sampling is its seed too
 """
@@ -53,12 +55,13 @@ from judges import (
     vocabulary,
     words_found,
 )
-from measures import copies, distance_to_nearest, distinct_colours, frechet
+from measures import distance_to_nearest, distinct_colours, frechet, novelty
 from notebooks import ROOT, definitions
 
 VAE_FILE = ROOT / "assets" / "vae_latent_2d_emb4" / "best_vae.pt"
 DDPM_FILE = ROOT / "assets" / "DDPM" / "best_ddpm.pt"
 NOVEL_SAMPLES, CONTROL_SAMPLES = 500, 1000  # at most, for each seed
+HALF_COPIES = "as many copies as novel sprites"
 SUFFIXES = ("", "_2")  # of the first and the second judge
 
 
@@ -173,8 +176,7 @@ class Yard:
         self.targets = [features(judge, self.half_b.images) for judge in self.judges]
         self.colours = distinct_colours(torch.from_numpy(self.test.images))
         self.train_images = torch.from_numpy(self.train.images)
-        distance = distance_to_nearest(torch.from_numpy(self.half_a.images), self.train_images)
-        self.limit = float(distance.quantile(0.05))
+        self.unseen_images = torch.from_numpy(self.half_b.images)
 
     def fid(self, images: np.ndarray) -> Dict[str, float]:
         """Frechet distance to half B, by both judges."""
@@ -184,9 +186,12 @@ class Yard:
         return found
 
     def novelty(self, images: np.ndarray) -> float:
-        """Share of sprites that are no copies of training sprites."""
-        copied = copies(torch.from_numpy(images), self.train_images, self.limit)
-        return 1 - float(copied.float().mean())
+        """Estimated share of sprites that are no copies of training sprites."""
+        return novelty(torch.from_numpy(images), self.train_images, self.unseen_images)
+
+    def distance(self, images: np.ndarray) -> float:
+        """Median distance to the nearest training sprite, in levels."""
+        return float(distance_to_nearest(torch.from_numpy(images), self.train_images).quantile(0.5))
 
     def usefulness(self, sprites: Sprites, seed: int) -> float:
         """Accuracy on real test sprites of a network that has learnt the classes from these sprites alone."""
@@ -206,6 +211,7 @@ class Yard:
             **self.fid(sprites.images),
             "crispness": distinct_colours(torch.from_numpy(sprites.images)) / self.colours,
             "novelty": self.novelty(sprites.images),
+            "distance_levels": self.distance(sprites.images),
             "usefulness": self.usefulness(sprites, seed),
         }
 
@@ -255,6 +261,13 @@ def controls(yard: Yard, seed: int = 0) -> Dict[str, np.ndarray]:
         "noise of 12 levels": x + rng.normal(0, 12, x.shape),
     }
     return {name: np.clip(np.round(images), 0, 255).astype(np.uint8) for name, images in made.items()}
+
+
+def half_copies(yard: Yard, seed: int = 0) -> np.ndarray:
+    """As many copies of training sprites (through the VAE) as new sprites (the novel split)."""
+    count = min(len(yard.novel.images), CONTROL_SAMPLES)
+    copied = restore(balanced(yard.train, count, seed).images).images
+    return np.concatenate([copied[:count], yard.novel.images[:count]])
 
 
 def vae_figures(yard: Yard) -> Dict[str, float]:
@@ -308,7 +321,8 @@ def beside(yard: Yard, real: Dict[str, float], copied: Dict[str, float]) -> Dict
         "sprite_fid_floor": real["sprite_fid"],
         "sprite_fid_2_floor": real["sprite_fid_2"],
         "usefulness_real": real["usefulness"],
-        "novelty_test": yard.novelty(yard.half_b.images),
+        "novelty_test": yard.novelty(yard.half_a.images),
+        "distance_levels_test": yard.distance(yard.half_a.images),
         "novelty_memoriser": float(np.mean(list(copied.values()))),
         "samples": yard.samples,
     }
@@ -342,7 +356,7 @@ def measure(
     copied = {name: yard.novelty(images) for name, images in controls(yard).items()}
     real = real_figures(yard, seeds)
     always = beside(yard, real, copied)
-    novel = {"novel sprites": yard.novelty(yard.novel.images), "limit_levels": yard.limit}
+    novel = {HALF_COPIES: yard.novelty(half_copies(yard)), "novel sprites": yard.novelty(yard.novel.images)}
     result = {"judge": judge_figures(yard), "real": {**real, **always}, "controls": {**copied, **novel}}
     for name in (name for name in ROWS if not only or name in only):
         runs = [drawn_figures(yard, name, seed, None if seed else save) for seed in range(seeds)]
@@ -430,11 +444,12 @@ def vae_table(row: Dict[str, float]) -> str:
 def controls_table(result: Dict[str, Dict[str, float]]) -> str:
     """The controls of novelty: copies that must not be called new, and new sprites that must."""
     row, real = dict(result["controls"]), result["real"]
-    limit, novel = row.pop("limit_levels"), row.pop("novel sprites")
+    half, novel = row.pop(HALF_COPIES), row.pop("novel sprites")
     lines = [[name, f"{value:.3f}"] for name, value in row.items()]
     lines += [["**a memoriser** (the mean of these)", cell(real, "novelty_memoriser")]]
-    lines += [["test sprites (half B)", cell(real, "novelty_test")], ["novel sprites", f"{novel:.3f}"]]
-    return markdown([f"training sprites, changed (limit {limit:.1f} levels)", "called new"], lines)
+    lines += [[HALF_COPIES, f"{half:.3f}"]]
+    lines += [["test sprites (half A)", cell(real, "novelty_test")], ["novel sprites", f"{novel:.3f}"]]
+    return markdown(["training sprites, changed", "novelty"], lines)
 
 
 def tables(result: Dict[str, Dict[str, float]]) -> str:
