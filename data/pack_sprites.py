@@ -151,12 +151,22 @@ def cut(picture: Image.Image, options: argparse.Namespace) -> List[Tuple[int, Im
     return tiles
 
 
-def fit(picture: Image.Image, options: argparse.Namespace) -> np.ndarray:
+def is_blown_up(picture: Image.Image, factor: int) -> bool:
+    """True if an RGBA picture consists of squares of this side, so that every k-th pixel is all of it."""
+    if picture.width % factor or picture.height % factor:
+        return False
+    picture = picture.convert("RGBa")  # what is transparent has no colour
+    small = picture.resize((picture.width // factor, picture.height // factor), Image.NEAREST)
+    return small.resize(picture.size, Image.NEAREST).tobytes() == picture.tobytes()
+
+
+def fit(picture: Image.Image, options: argparse.Namespace, counts: Counter) -> np.ndarray:
     """An RGBA picture of any size as a sprite, uint8 (16, 16, 3).
 
     A small one is enlarged by the largest whole number that fits, so that its pixels stay square. What is not
     square is padded with transparency, never stretched. Where 16 divides the side, every k-th pixel is taken,
     so that the colours stay those of the artist; where it does not, or with --smooth, areas are averaged.
+    Pictures that lose details by that are counted.
     """
     longer, shorter = max(picture.size), min(picture.size)
     if longer > SIZE and longer > LONGEST * shorter:
@@ -165,11 +175,13 @@ def fit(picture: Image.Image, options: argparse.Namespace) -> np.ndarray:
     if longer < SIZE:
         picture = picture.resize(tuple(side * (SIZE // longer) for side in picture.size), Image.NEAREST)
     side = max(*picture.size, SIZE)
+    nearest = side % SIZE == 0 and not options.smooth
+    counts["finer"] += nearest and side > SIZE and not is_blown_up(picture, side // SIZE)
     if picture.size != (side, side):
         square = Image.new("RGBA", (side, side))
         square.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
         picture = square
-    sprite = picture.resize((SIZE, SIZE), Image.BOX if side % SIZE or options.smooth else Image.NEAREST)
+    sprite = picture.resize((SIZE, SIZE), Image.NEAREST if nearest else Image.BOX)
     canvas = Image.new("RGBA", (SIZE, SIZE), options.background)
     canvas.alpha_composite(sprite)
     return np.asarray(canvas.convert("RGB"))
@@ -242,7 +254,7 @@ def read_folder(folder: Path, options: argparse.Namespace, counts: Counter) -> L
         counts["read"] += 1
         inner = path.relative_to(folder)
         try:
-            tiles = [(row, fit(tile, options)) for row, tile in cut(read_picture(path), options)]
+            tiles = [(row, fit(tile, options, counts)) for row, tile in cut(read_picture(path), options)]
         except Exception as error:  # a damaged file can raise almost anything
             leave_out(path, why_unreadable(error), counts)
             continue
@@ -346,15 +358,20 @@ def count_words(captions: Iterable[str]) -> Counter:
     return Counter(word for caption in captions for word in caption.split())
 
 
-def split_off_novel(captions: Sequence[str], pairs: Sequence[str]) -> np.ndarray:
-    """A split (N,) where sprites whose captions hold both words of a pair are novel, and all others train."""
+def split_off_novel(captions: Sequence[str], labels: np.ndarray, pairs: Sequence[str]) -> np.ndarray:
+    """A split (N,) where sprites whose captions hold both words of a pair are novel, and all others train.
+
+    A pair is left out where train would lose a word or a whole class by it.
+    """
     split = np.full(len(captions), TRAIN, np.uint8)
     for pair in pairs:
         wanted = set(pair.lower().split())
         novel = np.where([wanted <= set(caption.split()) for caption in captions], np.uint8(NOVEL), split)
         rest = count_words(caption for caption, number in zip(captions, novel) if number == TRAIN)
-        if (novel == split).all() or not wanted <= set(rest):
-            why = "no caption holds both" if (novel == split).all() else "train would not have both words"
+        why = "" if wanted <= set(rest) else "train would not have both words"
+        why = why or ("" if set(labels) == set(labels[novel == TRAIN]) else "train would not have all classes")
+        why = "no caption holds both" if (novel == split).all() else why
+        if why:
             print(f"left out: --novel {pair!r}: {why}", file=sys.stderr)
         else:
             split = novel
@@ -449,6 +466,8 @@ def summary(data: Dict[str, np.ndarray], counts: Counter) -> str:
     lines += [f"dropped  {counts[reason]} {reason}" for reason in REASONS]
     lines += [f"kept     {len(data['labels'])} sprites"]
     lines += [f"words    {len(words)} in the captions, {counts['rare words']} rare ones folded away"]
+    if counts["finer"]:
+        lines += [f"coarse   {counts['finer']} of them lost details finer than a sprite's pixel: try --smooth"]
     width = max(len(name) for name in ["class", *names])
     lines += ["", f"{'class':{width}}  train   test  novel"]
     for label, name in enumerate(names):
@@ -521,8 +540,10 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
         common = {word for word, number in frequency.items() if number >= options.min_word}
         counts["rare words"] = len(frequency) - len(common)
         captions = make_captions([s.words for s in sprites], [s.label for s in sprites], common)
-    split = split_off_novel(captions, options.novel)
+    split = split_off_novel(captions, labels, options.novel)
     split_off_test(split, labels, groups, captions, options.test)
+    if not (split == TEST).any():
+        print("no sprite is left for the test split, which the notebooks need: add other sprites", file=sys.stderr)
     seen = count_words(caption for caption, number in zip(captions, split) if number == TRAIN)
     captions = make_captions([c.split() for c in captions], [class_names[k] for k in labels], seen)
     data = {"images": images, "labels": labels.astype(np.uint8), "split": split}

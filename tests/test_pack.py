@@ -298,6 +298,23 @@ def test_never_stretched(tmp_path, size):
     assert abs(drawn_width / drawn_height - width / height) <= 0.2 * width / height
 
 
+def test_art_that_is_finer_than_a_sprite_is_counted_and_smooth_is_advised(tmp_path):
+    pack_folder = tmp_path / "pack"
+    for i, factor in enumerate((1, 2, 3)):  # blown up, one of them padded, one with a hidden colour
+        big = np.dstack([drawn(i), np.full((16, 16), 255, np.uint8)]).repeat(factor, 0).repeat(factor, 1)
+        big[: 2 * factor, :, 3] = 0
+        big[0, 0, :3] = 77
+        save(pack_folder / f"blown{i}.png", big[: 14 * factor])
+    _, done = pack(pack_folder)
+    assert "--smooth" not in done.stdout
+    save(pack_folder / "fine.png", drawn(8, 32))
+    _, done = pack(pack_folder)
+    assert "coarse   1 of them lost details" in done.stdout
+    assert "try --smooth" in done.stdout
+    _, done = pack(pack_folder, "--smooth")
+    assert "--smooth" not in done.stdout
+
+
 def test_transparent_pixels_do_not_stain_when_averaged(tmp_path):
     picture = np.zeros((24, 24, 4), np.uint8)  # transparent black
     picture[6:18, 6:18] = (250, 40, 40, 255)
@@ -511,6 +528,53 @@ def test_alike_pairs_are_those_that_comparing_all_pairs_finds():
     assert set(pack_sprites.alike_pairs(images, WHITE)) == expected
 
 
+# Folders laid out as the packs are that the seed names
+
+
+def test_kyrise_icons_in_three_sizes_and_a_sheet(tmp_path):
+    """icons/16x16/sword_01a.png, the same in 32x32 and 48x48, and a sheet of them all."""
+    root = tmp_path / "Kyrise's 16x16 RPG Icon Pack - V1.3"
+    kinds = ("sword", "potion", "gem", "book")
+    icons = {
+        f"{kind}_0{k}{c}": drawn(100 * i + 10 * k + j)
+        for i, kind in enumerate(kinds)
+        for k in (1, 2, 3)
+        for j, c in enumerate("abcde")
+    }
+    for name, icon in icons.items():
+        for factor in (1, 2, 3):
+            save(root / "icons" / f"{16 * factor}x{16 * factor}" / f"{name}.png", icon.repeat(factor, 0).repeat(factor, 1))
+    save(root / "spritesheet" / "spritesheet_16x16.png", sheet_of(np.stack(list(icons.values())), 10))
+    (root / "License.txt").write_text("CC BY 4.0")
+    data, done = pack(root / "icons" / "16x16", "--min-word", "15")
+    assert Counter(data["captions"].tolist()) == dict.fromkeys(kinds, 15)
+    seen = as_seen(data)
+    for kind in kinds:
+        for k in (1, 2, 3):  # the five colours of a sword
+            assert len({seen[icons[f"{kind}_0{k}{c}"].tobytes()] for c in "abcde"}) == 1
+    data, done = pack(root, "--min-word", "15")
+    assert len(data["images"]) == 61  # each once, and the sheet as one picture
+    assert "120 exact duplicates" in done.stdout
+    data, done = pack(root / "spritesheet", "--tile", "16")
+    assert len(data["images"]) == 60
+
+
+def test_fruits_in_files_and_in_a_sheet(tmp_path):
+    """FrootsnVeggies: one sheet of fruits with empty places, or a file each, with blanks in the names."""
+    fruits = {name: drawn(i) for i, name in enumerate(("Apple", "Bell Pepper", "Corn on the Cob", "Green Apple"))}
+    for name, fruit in fruits.items():
+        save(tmp_path / "Food Pack" / "Froots n Veggies" / f"{name}.png", fruit)
+    data, _ = pack(tmp_path / "Food Pack", "--min-word", "1", "--test", "0.01")
+    assert set(data["captions"].tolist()) - {"froots veggies"} <= {"apple", "bell pepper", "corn on cob", "green apple"}
+    clear = np.zeros((16, 16, 4), np.uint8)
+    tiles = [np.dstack([fruit, np.full((16, 16), 255, np.uint8)]) for fruit in fruits.values()] + [clear, clear]
+    rows = [np.concatenate(tiles[i : i + 3], 1) for i in (0, 3)]
+    save(tmp_path / "FrootsnVeggies" / "sheet.png", np.concatenate(rows))
+    data, done = pack(tmp_path / "FrootsnVeggies", "--tile", "16")
+    assert {image.tobytes() for image in data["images"]} == {fruit.tobytes() for fruit in fruits.values()}
+    assert set(data["captions"].tolist()) == {"frootsnveggies"}
+
+
 # Splits
 
 
@@ -575,6 +639,18 @@ def test_a_class_of_two_sprites_has_one_in_test_and_of_one_none(tmp_path):
     assert np.bincount(data["labels"][data["split"] == TEST], minlength=3).tolist() == [0, 0, 1]
 
 
+def test_a_pack_without_a_test_sprite_says_so(tmp_path):
+    for i in range(5):
+        save(tmp_path / "pack" / f"slime_walk_{i}.png", drawn(i))
+    data, done = pack(tmp_path / "pack")
+    assert not (data["split"] == TEST).any()
+    assert "no sprite is left for the test split" in done.stderr
+    save(tmp_path / "pack" / "bat.png", drawn(9))
+    data, done = pack(tmp_path / "pack")
+    assert (data["split"] == TEST).any()
+    assert done.stderr == ""
+
+
 def test_words_stay_in_train_where_there_is_a_choice(tmp_path):
     for k in range(40):
         kind = "abcdefghij"[k % 10] * 3 if k < 30 else f"only{'klmnopqrst'[k % 10] * 3}"
@@ -615,6 +691,15 @@ def test_novel_pairs(tmp_path):
     assert Counter(data["captions"][data["split"] == NOVEL].tolist()) == {"blue slime": 8, "red slime": 8}
     data, _ = pack(tmp_path / "pack")
     assert not (data["split"] == NOVEL).any()
+
+
+def test_novel_pairs_never_take_a_whole_class(tmp_path):
+    for i in range(30):
+        name = ("slimes/blue_slime", "others/blue_bat", "others/red_slime")[i % 3]
+        save(tmp_path / "pack" / f"{name}{i}.png", drawn(i))
+    data, done = pack(tmp_path / "pack", "--min-word", "1", "--novel", "blue slime")
+    assert "--novel 'blue slime': train would not have all classes" in done.stderr
+    assert set(data["labels"][data["split"] == TRAIN]) == {0, 1}
 
 
 # The course's files
@@ -708,7 +793,7 @@ def bad_files(folder):
 def test_bad_files_are_named_with_the_reason_and_the_rest_is_packed(tmp_path):
     folder = tmp_path / "my päck of sprites" / "größe 1"
     for i in range(5):
-        save(folder / f"a good one {i}.png", drawn(i))
+        save(folder / f"a good {'abcde'[i] * 3}.png", drawn(i))
     reasons = bad_files(folder)
     (tmp_path / "my päck of sprites" / "nothing here").mkdir()
     (folder / "readme.txt").write_text("hello")
