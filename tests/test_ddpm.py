@@ -356,6 +356,36 @@ def test_without_correction_the_nearest_colour_scores_highest():
     torch.testing.assert_close(scores.softmax(1), (-3 * distance).softmax(1))
 
 
+def test_scores_of_a_trained_head_are_eq_12():
+    """The head folds both parts of the equation into one product; here they are added up."""
+    torch.manual_seed(2)
+    palette = torch.rand(30, 3) * 2 - 1
+    head = nb.PaletteHead(palette, 4)
+    torch.nn.init.normal_(head.correction.weight)
+    torch.nn.init.normal_(head.correction.bias)
+    m, h, s = torch.rand(50, 3) * 2 - 1, torch.randn(50, 4), torch.rand(50, 1) + 1
+    near = s * (2 * m @ palette.T - palette.square().sum(1))
+    expected = near + head.correction(torch.nn.functional.silu(h))
+    torch.testing.assert_close(head(m, h, s), expected)
+    torch.testing.assert_close(head(m, h, torch.tensor(2.0)), head(m, h, torch.full((50, 1), 2.0)))
+
+
+def test_guidance_goes_on_from_worse_to_better_and_ends_in_palette_colours(batch):
+    x_t, _, y = batch
+    full, short = small_palette_model(), small_palette_model()
+    torch.nn.init.normal_(short.net.out.weight, std=0.1)
+    t = torch.full((6,), 400)
+    with torch.no_grad():
+        better, worse = full(x_t, t, y), short(x_t, t, y)
+        assert not torch.allclose(better, worse)
+        torch.testing.assert_close(nb.GuidedDenoiser(full, short, 1.0)(x_t, t, y), better)
+        torch.testing.assert_close(nb.GuidedDenoiser(full, short, 0.0)(x_t, t, y), worse)
+        guided = nb.GuidedDenoiser(full, short, 3.0)(x_t, t, y)
+        torch.testing.assert_close(guided - better, 2 * (better - worse))
+        last = nb.GuidedDenoiser(full, short, 3.0)(x_t, t, y, last=True)
+        assert torch.equal(last, full.best_colour(x_t, t, y))
+
+
 def test_a_palette_denoiser_answers_in_three_ways(batch):
     x_t, _, y = batch
     model, palette = small_palette_model(), None
