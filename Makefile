@@ -1,13 +1,14 @@
-# make run trains everything; make test checks everything; the other targets are below (make help).
+# make run trains everything; make test checks everything, WORKERS tests at a time; make help lists the rest.
 PYTHON ?= python3
 VENV ?= .venv
+WORKERS ?= 2
 BIN := $(VENV)/bin
 NOTEBOOKS := $(wildcard 0*.ipynb)
 
-.PHONY: help run test lab lint quality figures clean
+.PHONY: help run test test-browser lab lint quality figures clean
 
 help:  ## show this list
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 run: $(VENV)/run-ready  ## execute the notebooks in place, from the first cell to the last: trains every model
 	$(BIN)/python tools/run_notebooks.py $(NOTEBOOKS)
@@ -15,7 +16,10 @@ run: $(VENV)/run-ready  ## execute the notebooks in place, from the first cell t
 test: $(VENV)/test-ready  ## lint, then the whole test suite
 	$(BIN)/ruff check . && $(BIN)/ruff format --check data tests tools
 	$(BIN)/ruff check --line-length 88 $(NOTEBOOKS) && $(BIN)/ruff format --check --line-length 88 $(NOTEBOOKS)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+test-browser: $(VENV)/browser-ready  ## open every notebook in JupyterLab with a real browser (Chromium) and use it
+	$(BIN)/python -m pytest -m browser -s
 
 lab: $(VENV)/run-ready  ## open JupyterLab in this folder
 	$(BIN)/jupyter lab
@@ -43,3 +47,7 @@ $(VENV)/run-ready: requirements.txt | $(VENV)/bin/python
 $(VENV)/test-ready: requirements-dev.txt requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/run-ready
+
+$(VENV)/browser-ready: $(VENV)/test-ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'playwright>=1.40' || echo 'no Playwright: its tests will be skipped'
+	@touch $@

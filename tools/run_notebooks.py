@@ -2,27 +2,38 @@
 
     python tools/run_notebooks.py 01.ddpm.ipynb ...
 
-A notebook is replaced only when its last cell has run. Its metadata then records what was run: a digest of
-the code cells, the seconds it took and the peak memory of its kernel.
+A notebook is replaced only when its last cell has run, each in a kernel of its own. Its metadata then records
+what was run: a digest of the code cells, seconds, peak memory, threads and the kind of processor.
 """
 
 import base64
 import hashlib
+import io
+import json
 import os
 import re
-import resource
-import subprocess
 import sys
 import threading
 import time
 import warnings
 from pathlib import Path
+from typing import Dict
 
 import nbformat
+import numpy as np
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
+from PIL import Image
 
 warnings.filterwarnings("ignore", category=FutureWarning)
+WIDGET = "application/vnd.jupyter.widget-view+json"
+# Runs in the notebook's own kernel after its last cell; never becomes part of the notebook.
+FACTS = """
+import json, os, resource, sys, torch
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+facts = {"peak_memory_mb": round(peak), "cpu_cores": os.cpu_count(), "threads": torch.get_num_threads()}
+print(json.dumps({**facts, "processor": torch.backends.cpu.get_cpu_capability(), "torch": torch.__version__}))
+"""
 
 
 def code_digest(nb: nbformat.NotebookNode) -> str:
@@ -37,13 +48,39 @@ def attach_pictures(nb: nbformat.NotebookNode, assets: Path) -> None:
     Attached pictures show in Jupyter, on GitHub and in Colab, with or without the repository beside them.
     """
     for cell in nb.cells:
-        names = re.findall(r"\(attachment:([^)]+)\)", cell.source) if cell.cell_type == "markdown" else []
-        if names:
-            files = {name: next(assets.rglob(name)) for name in names}
-            kinds = {name: "image/" + file.suffix[1:] for name, file in files.items()}
-            cell["attachments"] = {
-                n: {kinds[n]: base64.b64encode(files[n].read_bytes()).decode()} for n in names
-            }
+        if cell.cell_type == "markdown":
+            cell.pop("attachments", None)
+            for name in re.findall(r"\(attachment:([^)]+)\)", cell.source):
+                content = next(assets.rglob(name)).read_bytes()
+                kind = "image/" + name.rpartition(".")[2]
+                cell.setdefault("attachments", {})[name] = {kind: base64.b64encode(content).decode()}
+
+
+def packed(png: bytes) -> bytes:
+    """The picture with a palette of 256 colours, if that is smaller and looks the same; else as it is."""
+    image = Image.open(io.BytesIO(png))
+    if image.mode == "RGBA" and image.getextrema()[3] == (255, 255):
+        image = image.convert("RGB")
+    if image.mode != "RGB":
+        return png
+    small = image.quantize(256, method=Image.MEDIANCUT, dither=Image.NONE)
+    change = np.abs(np.asarray(image, dtype=int) - np.asarray(small.convert("RGB"), dtype=int)).max(2)
+    buffer = io.BytesIO()
+    small.save(buffer, "PNG", optimize=True)
+    same = change.mean() < 2 and np.percentile(change, 99) < 16  # of 255 levels
+    return min(png, buffer.getvalue(), key=len) if same else png
+
+
+def clean_outputs(nb: nbformat.NotebookNode) -> None:
+    """Drop widgets, which nothing but a running kernel can show, and pack large pictures."""
+    nb.metadata.pop("widgets", None)
+    for cell in nb.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+            for output in cell.outputs:
+                png = base64.b64decode(output.get("data", {}).get("image/png", ""))
+                if len(png) > 20_000:
+                    output["data"]["image/png"] = base64.b64encode(packed(png)).decode()
 
 
 class Progress:
@@ -54,34 +91,37 @@ class Progress:
         self.live, self.heading, self.done = sys.stdout.isatty(), "", threading.Event()
         threading.Thread(target=self.tick, daemon=True).start()
 
-    def line(self) -> str:
+    def show(self, end: str = "\n") -> None:
+        """One line; in a terminal it replaces the line of the clock."""
         seconds = time.time() - self.start
-        return f"{self.name}  cell {self.index:3d} of {self.cells}  {seconds:6.1f} s  {self.title}"
+        line = f"{self.name}  cell {self.index:3d} of {self.cells}  {seconds:6.1f} s  {self.title}"
+        print(("\r\033[K" if self.live else "") + line, end=end, flush=True)
 
     def tick(self) -> None:
         """Keep the clock of a long cell moving."""
-        while not self.done.wait(0.5 if self.live else 20):
-            if self.title and time.time() - self.start > (0.5 if self.live else 20):
-                print(
-                    ("\r\033[K" if self.live else "") + self.line(), end="" if self.live else "\n", flush=True
-                )
+        pause = 0.5 if self.live else 20
+        while not self.done.wait(pause):
+            if self.title and time.time() - self.start > pause:
+                self.show(end="" if self.live else "\n")
 
     def begin(self, cell: nbformat.NotebookNode, cell_index: int) -> None:
+        """A cell starts; its title is the last heading."""
         if cell.cell_type == "markdown":
             headings = [row for row in cell.source.splitlines() if row.startswith("#")]
             self.heading = headings[-1].lstrip("# ") if headings else self.heading
         self.index, self.title, self.start = cell_index + 1, self.heading, time.time()
 
-    def end(self, cell: nbformat.NotebookNode, cell_index: int, execute_reply: dict = None) -> None:
-        if cell.cell_type == "code":
-            print(("\r\033[K" if self.live else "") + self.line(), flush=True)
+    def end(self, cell: nbformat.NotebookNode, cell_index: int, **_: Dict) -> None:
+        """A cell has ended."""
+        if cell.cell_type == "code" and cell_index < self.cells:
+            self.show()
         self.title = ""
 
 
-def run(path: Path) -> None:
-    """Execute one notebook and put the executed one in its place."""
-    nb = nbformat.read(path, as_version=4)
+def execute(nb: nbformat.NotebookNode, path: Path) -> Dict:
+    """Run all cells in a fresh kernel; the facts of the run."""
     progress, start = Progress(path.name, len(nb.cells)), time.time()
+    nb.cells.append(nbformat.v4.new_code_cell(FACTS))
     client = NotebookClient(
         nb,
         timeout=None,
@@ -99,29 +139,25 @@ def run(path: Path) -> None:
         sys.exit(f"\n{where}:\n{error.ename}: {error.evalue}")
     finally:
         progress.done.set()
-    seconds, unit = time.time() - start, 2**20 if sys.platform == "darwin" else 2**10
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
+    facts = json.loads(nb.cells.pop().outputs[0].text)
+    return {"code_sha256": code_digest(nb), "seconds": round(time.time() - start, 1), **facts}
+
+
+def run(path: Path) -> None:
+    """Execute one notebook and put the executed one in its place."""
+    nb = nbformat.read(path, as_version=4)
+    facts = nb.metadata["sd_nano"] = execute(nb, path)
     attach_pictures(nb, path.parent / "assets")
-    nb.metadata.pop("widgets", None)
-    nb.metadata["sd_nano"] = {
-        "code_sha256": code_digest(nb),
-        "seconds": round(seconds, 1),
-        "peak_memory_mb": round(peak),
-        "cpu_cores": os.cpu_count(),
-    }
+    clean_outputs(nb)
     partial = path.with_suffix(".partial")
     nbformat.write(nb, partial)
     os.replace(partial, path)
-    print(f"{path.name}  done in {seconds:.0f} s, peak memory {peak:.0f} MB\n", flush=True)
+    took = f"done in {facts['seconds']:.0f} s, peak memory {facts['peak_memory_mb']} MB"
+    print(f"{path.name}  {took}, {facts['threads']} threads, {facts['processor']}\n", flush=True)
 
 
 if __name__ == "__main__":
     if not sys.argv[1:]:
         sys.exit("There is no notebook here: name one, or call make run in the folder of 01.ddpm.ipynb.")
-    if len(sys.argv) == 2:
-        run(Path(sys.argv[1]).resolve())
-    for name in (
-        sys.argv[1:] if len(sys.argv) > 2 else []
-    ):  # a process each, so that each has its own peak memory
-        if subprocess.run([sys.executable, __file__, name]).returncode:
-            sys.exit(1)
+    for notebook in sys.argv[1:]:
+        run(Path(notebook).resolve())
