@@ -8,7 +8,7 @@ NOTEBOOKS := $(wildcard 0*.ipynb)
 .PHONY: help run test test-browser lab lint quality figures clean
 
 help:  ## show this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
 run: $(VENV)/run-ready  ## execute the notebooks in place, from the first cell to the last: trains every model
 	$(BIN)/python tools/run_notebooks.py $(NOTEBOOKS)

@@ -39,7 +39,8 @@ def runs():
 def first_run(name, runs, offline, tmp_path_factory):
     """The notebook trained with tiny parameters, every cell twice, with the folder it ran in.
 
-    It ran offline, with homes of its own, which are the folder's neighbours `home` and `temporary`.
+    It ran offline, with a HOME and TMPDIR of its own beside the folder; what Jupyter, matplotlib and torch keep for
+    themselves goes elsewhere.
     """
     if name not in runs:
         base = tmp_path_factory.mktemp("first")
@@ -50,7 +51,7 @@ def first_run(name, runs, offline, tmp_path_factory):
             shutil.copytree(ROOT / "assets" / "vae_latent_2d_emb4", folder / "assets" / "vae_latent_2d_emb4")
             shutil.copy(ROOT / "assets" / "SHA256SUMS", folder / "assets")
         env = {**os.environ, "PYTHONPATH": str(offline)}
-        for variable in ("HOME", "TMPDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR"):
+        for variable in ("HOME", "TMPDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR"):
             env[variable] = str(base / variable)
             (base / variable).mkdir()
         for variable in ("SD_NANO_URL", "MPLBACKEND", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):

@@ -183,6 +183,11 @@ def pictures(nb: nbformat.NotebookNode, suffix: str = "") -> Dict[str, List[str]
     return found
 
 
+def tells_time(cell: nbformat.NotebookNode) -> bool:
+    """The cell shows seconds, which never come twice."""
+    return any(word in cell.source for word in ("second", "time.", "race("))
+
+
 def serve(handler: type) -> http.server.ThreadingHTTPServer:
     """A web server on a local port, in a thread; its `url` says where."""
     httpd = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)

@@ -5,7 +5,7 @@ import os
 from functools import partial
 
 import pytest
-from helpers import TINY, errors_and_stderr, execute, pictures, serve
+from helpers import TINY, errors_and_stderr, execute, pictures, serve, tells_time
 from notebooks import NOTEBOOKS, read
 
 
@@ -39,8 +39,8 @@ def test_a_lone_notebook_fetches_what_it_needs_and_runs_without_training(name, f
     assert "assets/SHA256SUMS" in httpd.asked
     for path in fetched:
         assert (lone / path).read_bytes() == (repository / path).read_bytes()
-    # pictures drawn by the same weights, in another process, are the same
+    # the same weights draw the same pictures in another process; what only a training shows is not there
+    timed = {cell.id for cell in nb.cells if cell.cell_type == "code" and tells_time(cell)}
     there, here = pictures(trained, "-2"), pictures(nb)
-    same = [key for key in here if here[key] and here[key] == there.get(key)]
-    print(f"{len(same)} of {sum(map(bool, here.values()))} cells show the same pictures")
-    assert len(same) > 8
+    assert [key for key in here if here[key] and here[key] != there[key] and key not in timed] == []
+    assert sum(map(bool, here.values())) > 10

@@ -1,15 +1,10 @@
 """The same twice, and nothing outside: looked at in the run of `first_run`, where every cell ran twice."""
 
 import pytest
-from helpers import pictures
+from helpers import pictures, tells_time
 from notebooks import NOTEBOOKS, code_cells
 
 pytestmark = pytest.mark.parametrize("name", NOTEBOOKS)
-
-
-def tells_time(source):
-    """The cell shows seconds, which never come twice."""
-    return "second" in source or "time." in source or "race(" in source
 
 
 def test_every_training_gives_the_same_weights_twice(name, first_run):
@@ -24,7 +19,7 @@ def test_every_cell_draws_the_same_pictures_twice(name, first_run):
     _, nb = first_run
     first, second = pictures(nb, "-1"), pictures(nb, "-2")
     assert sum(map(len, first.values())) > 15
-    timed = {cell.id for cell in code_cells(name) if tells_time(cell.source)}
+    timed = {cell.id for cell in code_cells(name) if tells_time(cell)}
     assert [key for key in first if first[key] != second[key] and key not in timed] == []
 
 
