@@ -1,20 +1,17 @@
-"""The mathematics of 02.vae_latent_2d.ipynb: against torch.distributions, autograd, closed forms. And its weight files."""
+"""The mathematics of 02.vae_latent_2d.ipynb: against torch.distributions, autograd, closed forms. And its weights."""
 
-import hashlib
 import math
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from helpers import interrupted_at
-from notebooks import ROOT, code_cells, definitions
+from notebooks import ROOT, definitions
 from torch.distributions import Categorical, Independent, Normal, kl_divergence
 
 NAME = "02.vae_latent_2d.ipynb"
 WEIGHTS = ROOT / "assets" / "vae_latent_2d_emb4" / "best_vae.pt"
-STATISTICS = {"latent_mean": torch.tensor([0.1, -0.2, 0.3, 0.0]), "latent_std": torch.tensor([1.0, 2.0, 0.5, 1.5])}
 nb = definitions(NAME)
 PALETTE = torch.tensor([[255, 255, 255], [0, 0, 0], [255, 0, 0], [200, 10, 90], [17, 18, 19]]) / 127.5 - 1
 
@@ -61,16 +58,10 @@ def small(tmp_path, monkeypatch):
     return nb
 
 
-def run(module, sets, steps, width=16, path="assets/x.pt", **recipe):
-    """A training from always the same start."""
-    torch.manual_seed(3)
-    model = module.VAE(PALETTE, width, 8)
-    return module.vae_or_load(path, model, {**module.SHIPPED, **recipe}, steps, *sets, "0" * 64)
-
-
-def save(module, model, **more):
-    """A weight file as a training leaves it."""
-    module.save_vae("assets/x.pt", model, {**STATISTICS, "data_sha256": "0" * 64, **more})
+def run(module, sets, steps, **recipe):
+    """A training of a small network, or what the last one left."""
+    arch = {**module.vae_arch(PALETTE, 16), "extra": 8}
+    return module.vae_or_load("assets/x.pt", arch, {**module.SHIPPED, **recipe}, steps, *sets, "0" * 64)
 
 
 # --- the palette ---
@@ -405,6 +396,72 @@ def test_latents_like_real_ones_have_their_mean_and_covariance():
     assert (drawn.T.cov() - expected).norm() < 0.2 * expected.norm()
 
 
+def test_neighbours_alike_are_counted():
+    index = torch.zeros(1, 16, 16, dtype=torch.long)
+    index[0, 5, 5] = 1
+    alike = nb.alike(index)[0]
+    assert alike[5, 5] == 0
+    assert alike[5, 6] == alike[4, 5] == 3
+    assert alike[8, 8] == 4
+    assert alike[0, 0] == 2  # beyond the edge there is nothing
+    assert alike[0, 8] == 3
+
+
+def test_a_linear_formula_explains_what_a_least_squares_fit_does(capsys):
+    z, weights = torch.randn(40, 4, 8, 8, generator=seeded()), torch.tensor([1.0, -2.0, 0.5, 0.0])
+    z[:, 1] += z[:, 0]  # channels that go together
+    values = (z * weights.view(1, 4, 1, 1)).sum(1) + 2 * torch.randn(40, 8, 8, generator=seeded(1))
+    nb.print_channels(z, {"property": values})
+    columns = torch.cat([z.transpose(0, 1).flatten(1), torch.ones(1, 40 * 64)]).T  # (n, 5)
+    fit = columns @ torch.linalg.lstsq(columns, values.flatten()[:, None]).solution
+    explained = 1 - (values.flatten() - fit[:, 0]).var() / values.var()
+    assert capsys.readouterr().out.split()[-1] == f"{explained:.0%}"
+
+
+def test_properties_of_squares():
+    x = -torch.ones(1, 3, 16, 16)
+    x[0, 0, 2:4, 4:6] = 1  # a red square
+    x[0, :, 8, 8:10] = 1  # white above black
+    found = nb.square_properties(x)
+    assert found["red, not blue"][0, 1, 2] == 2
+    assert found["bright"][0, 0, 0] == -3
+    assert found["top brighter"][0, 4, 4] > 0
+    assert found["left brighter"][0, 4, 4] == 0
+
+
+def test_latents_are_drawn_red_above_and_blue_below_the_mean():
+    maps = torch.zeros(1, 8, 8)
+    maps[0, 0, 0], maps[0, 0, 1], maps[0, 0, 2] = 3.0, -9.0, 1.5
+    drawn = nb.signed(maps)
+    assert drawn.shape == (1, 3, 16, 16)
+    assert [drawn[0, :, 1, column].tolist() for column in (1, 3, 5, 7)] == [[1, -1, -1], [-1, -1, 1], [1, 0, 0], [1, 1, 1]]
+
+
+@pytest.mark.parametrize("labels", [[0], [0, 1], [1, 1, 1, 0], [2] * 6])
+def test_halves_of_the_largest_class_fit_together(labels):
+    y = torch.tensor(labels)
+    above, below = nb.of_largest_class(y)
+    assert len(above) == len(below) > 0
+    assert len(y[torch.cat([above, below])].unique()) == 1
+    left, right = nb.random_halves(len(y), 2)
+    assert len(left) == len(right) > 0
+
+
+def test_code_lengths(sets, monkeypatch):
+    """By frequency the cost is that of torch's Categorical; by the ELBO that of palette_elbo."""
+    x, index = sets[0]
+    counts = index.flatten().bincount(minlength=5) + 1.0
+    theirs = -Categorical(probs=counts).log_prob(index).sum((1, 2)).mean() / math.log(2) / 8
+    assert nb.bytes_by_frequency(index, index, 5) == pytest.approx(theirs.item(), rel=1e-5)
+    monkeypatch.setattr(nb, "noise", lambda shape, generator: torch.zeros(shape))
+    model = awake()
+    with torch.no_grad():
+        mu, log_var = model.encode(x)
+        scores = model.scores(*(nb.to_pixel_list(part) for part in model.colours(mu)))
+        bound = nb.palette_elbo(scores, index, mu, log_var).mean().item()
+    assert nb.bytes_by_elbo(model, x, index) == pytest.approx(-bound / math.log(2) / 8, rel=1e-4)
+
+
 def test_hover_text_shows_the_sprite():
     image = np.full((16, 16, 3), 255, np.uint8)
     image[3, 4:6] = (255, 0, 0)
@@ -422,7 +479,7 @@ def test_batches_are_training_sprites_as_they_are(small, sets, monkeypatch):
     train, _ = sets
     real, seen = small.loss_terms, []
     monkeypatch.setattr(small, "loss_terms", lambda model, *others: (seen.append(others), real(model, *others))[1])
-    small.train_vae(small.VAE(PALETTE, 16, 8), *train, small.SHIPPED, 9, lambda ema, history: "")
+    small.train_vae(small.VAE(PALETTE, 16, 8), train, small.SHIPPED, 9, lambda ema, history: "")
     x, index = (torch.cat([call[i] for call in seen]) for i in (0, 1))
     assert x.shape == (9 * small.BATCH, 3, 16, 16)
     assert torch.equal(x, PALETTE[index].permute(0, 3, 1, 2))  # each with its own numbers
@@ -436,11 +493,6 @@ def test_no_test_sprite_is_a_training_sprite():
         images, split = data["images"], data["split"]
     train = {image.tobytes() for image in images[split == 0]}
     assert not [image for image in images[split > 0] if image.tobytes() in train]
-
-
-def test_no_cell_flips_or_mirrors():
-    source = "\n".join(cell.source for cell in code_cells(NAME))
-    assert not [word for word in ("flip", "rot90", "transforms", "[::-1]") if word in source]
 
 
 def test_training_lowers_every_error_and_repeats_whatever_was_drawn_before(small, sets):
@@ -480,6 +532,7 @@ def test_a_stopped_training_keeps_what_was_learnt(small, sets, monkeypatch, caps
     assert "Stopped" in capsys.readouterr().out
     assert len(history["KL"]) == history["steps"] == 6
     assert torch.isfinite(small.restored(model, sets[1][0])).all()
+    assert history["latent_std"].shape == (4,)
     assert (history["latent_std"] > 0).all()
 
 
@@ -500,11 +553,12 @@ def test_the_last_averaged_weights_are_kept_however_they_do_on_test_sprites(step
 
 
 def test_without_training_nothing_is_written(small, sets, monkeypatch):
-    save(small, small.VAE(PALETTE, 16, 8))
+    trained, _ = run(small, sets, 3)
     before = {path: path.stat().st_mtime_ns for path in Path("assets").iterdir()}
     monkeypatch.setattr(small, "TRAIN", False)
-    model, _ = run(small, sets, 1000, width=64)
-    assert model.arch == {"width": 16, "extra": 8}
+    model, _ = run(small, sets, 1000)
+    for ours, theirs in zip(model.parameters(), trained.parameters()):
+        assert torch.equal(ours, theirs)
     assert {path: path.stat().st_mtime_ns for path in Path("assets").iterdir()} == before
 
 
@@ -514,96 +568,23 @@ def test_curves_are_thinned_to_means(small, sets):
     assert len(small.thin(list(range(5003)))) == 400
 
 
-# --- weight files ---
+# --- what notebook 03 loads ---
 
 
-def test_weights_palette_and_statistics_survive_the_disk(small, batch):
-    model = awake(width=24, extra=4)
-    save(small, model, data_sha256="ab" * 32, KL=[1.0, 2.0])
-    raw = torch.load("assets/x.pt", weights_only=True)
-    assert {value.dtype for value in raw["weights"].values()} == {torch.float16}
-    assert raw["arch"] == {"width": 24, "extra": 4}
-    assert raw["palette"].tolist() == [[255, 255, 255], [0, 0, 0], [255, 0, 0], [200, 10, 90], [17, 18, 19]]
-    loaded, history = small.load_vae("assets/x.pt")
-    assert history["data_sha256"] == "ab" * 32
-    assert history["KL"] == [1.0, 2.0]
-    for name, value in STATISTICS.items():
-        assert history[name].shape == (1, 4, 1, 1)
-        assert torch.equal(history[name].flatten(), value)
-    assert torch.equal(loaded.head.palette, PALETTE)  # to the bit: half precision would miss the colours
-    for name, value in model.named_parameters():
-        assert torch.equal(loaded.state_dict()[name], value.half().float())
-    assert not any(parameter.requires_grad for parameter in loaded.parameters())
-    mu, _ = small.encode_all(loaded, batch[0])
-    with torch.no_grad():
-        torch.testing.assert_close(mu, model.encode(batch[0])[0], rtol=1e-2, atol=1e-2)
-    digest = hashlib.sha256(Path("assets/x.pt").read_bytes()).hexdigest()
-    assert small.read_checksums("assets/SHA256SUMS") == {"assets/x.pt": digest}
+def test_weights_palette_and_statistics_survive_the_disk(small, sets, batch):
+    """The contract with notebook 03: load_model(path, make_vae, data_id), and latent_mean and latent_std of shape (4,)."""
+    _, facts = run(small, sets, 5)
+    model, again = small.load_model("assets/x.pt", small.make_vae, "0" * 64)
+    assert torch.equal(model.head.palette, PALETTE)  # to the bit: half precision would miss the colours
+    assert facts["recipe"] == small.SHIPPED
+    mean, std = small.latent_statistics(model, sets[0][0][::10])
+    torch.testing.assert_close(again["latent_mean"], mean, rtol=1e-2, atol=1e-2)
+    torch.testing.assert_close(again["latent_std"], std, rtol=1e-2, atol=1e-2)
 
 
-def test_every_level_of_a_palette_survives_the_disk(small):
+def test_every_level_of_a_palette_survives():
     levels = torch.arange(256).float()[:, None].expand(-1, 3) / 127.5 - 1
-    small.save_vae("assets/x.pt", small.VAE(levels, 8, 1), {**STATISTICS, "data_sha256": "0" * 64})
-    assert torch.equal(small.load_vae("assets/x.pt")[0].head.palette, levels)
-
-
-class Evil:
-    def __reduce__(self):
-        return (os.system, ("touch executed",))
-
-
-DAMAGES = ["truncated", "text", "empty", "width", "network", "foreign", "no statistics", "wrong statistics", "code"]
-DAMAGES += ["no palette", "short palette", "palette of floats", "first edition"]
-
-
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_wrong_weight_file_is_named_with_the_notebook_that_makes_it(damage, small):
-    save(small, small.VAE(PALETTE, 16, 8))
-    raw, path = Path("assets/x.pt").read_bytes(), Path("assets/best_vae.pt")
-    saved = torch.load("assets/x.pt", weights_only=True)
-    content = {"truncated": raw[: len(raw) // 2], "text": b"<html>not found</html>", "empty": b""}
-    if damage in content:
-        path.write_bytes(content[damage])
-    else:
-        things = {
-            "width": {**saved, "arch": {**saved["arch"], "width": 8}},
-            "network": {**saved, "arch": {"width": 48, "target": "x_0"}},
-            "foreign": {"state_dict": {}},
-            "no statistics": {key: value for key, value in saved.items() if key != "latent_std"},
-            "wrong statistics": {**saved, "latent_std": torch.ones(3)},
-            "code": {**saved, "weights": Evil()},
-            "no palette": {key: value for key, value in saved.items() if key != "palette"},
-            "short palette": {**saved, "palette": saved["palette"][:3]},
-            "palette of floats": {**saved, "palette": PALETTE},
-            "first edition": {**saved, "arch": {"width": 16, "enc_blocks": 1, "deep_blocks": 2}},
-        }
-        torch.save(things[damage], path)
-    with pytest.raises(ValueError, match=r"best_vae\.pt .*run 02\.vae_latent_2d\.ipynb with TRAIN = True") as caught:
-        small.load_vae(str(path))
-    assert str(caught.value).count("\n") == 0
-    assert caught.value.__suppress_context__
-    assert not Path("executed").exists()
-
-
-def test_a_missing_weight_file_is_named_with_what_to_do(small, monkeypatch):
-    monkeypatch.setattr(small, "REPO_URL", "http://127.0.0.1:9")
-    with pytest.raises(FileNotFoundError, match=r"or run 02\.vae_latent_2d\.ipynb with TRAIN = True to make it"):
-        small.fetch_vae("assets/vae_latent_2d_emb4/best_vae.pt")
-    assert not [path for path in Path("assets").rglob("*") if path.is_file()]
-
-
-def test_a_killed_save_leaves_the_last_weights_whole(small, monkeypatch):
-    save(small, small.VAE(PALETTE, 16, 8), KL=[1.0])
-    before, real_save = Path("assets/x.pt").read_bytes(), torch.save
-
-    def killed(*args):
-        raise SystemExit("killed half way")
-
-    monkeypatch.setattr(torch, "save", lambda thing, path: (real_save({"half": 1}, path), killed()))
-    with pytest.raises(SystemExit):
-        save(small, small.VAE(PALETTE, 16, 8), KL=[2.0])
-    assert Path("assets/x.pt").read_bytes() == before
-    assert small.load_vae("assets/x.pt")[1]["KL"] == [1.0]
+    assert torch.equal(nb.make_vae(**nb.vae_arch(levels, 8)).head.palette, levels)
 
 
 # --- the committed weights ---
@@ -612,9 +593,9 @@ def test_a_killed_save_leaves_the_last_weights_whole(small, monkeypatch):
 @pytest.fixture(scope="module")
 def committed():
     """The VAE of the repository, its history, the test sprites, their means and their copies."""
-    model, history = nb.load_vae(str(WEIGHTS))
-    with np.load(ROOT / "data" / "sprites.npz") as data:
-        x = nb.to_tensor(data["images"][data["split"] == 1])
+    data = nb.load_data(str(ROOT / "data" / "sprites.npz"))
+    model, history = nb.load_model(str(WEIGHTS), nb.make_vae, nb.fingerprint(data))  # raises if made from other data
+    x = nb.to_tensor(data["images"][data["split"] == 1])
     mu, _ = nb.encode_all(model, x)
     return history, x, mu, nb.decode_all(model, mu), model
 
@@ -630,26 +611,15 @@ def test_committed_weights_reach_their_bars(committed):
 
 def test_committed_weights_hold_all_that_notebook_03_needs(committed):
     history, _, mu, _, model = committed
-    assert history["data_sha256"] == hashlib.sha256((ROOT / "data" / "sprites.npz").read_bytes()).hexdigest()
-    assert {name: history[name] for name in nb.SHIPPED} == nb.SHIPPED
+    assert history["recipe"] == nb.SHIPPED
     assert history["steps"] == nb.STEPS
-    normalised = (mu - history["latent_mean"]) / history["latent_std"]
+    normalised = (mu - history["latent_mean"].view(1, 4, 1, 1)) / history["latent_std"].view(1, 4, 1, 1)
     assert normalised.mean((0, 2, 3)).abs().max() < 0.1
     assert (normalised.std((0, 2, 3)) - 1).abs().max() < 0.1
     assert model.arch == {"width": nb.WIDTH, "extra": nb.EXTRA}
     with np.load(ROOT / "data" / "sprites.npz") as data:
         palette = nb.make_palette(data["images"][data["split"] == 0], nb.MOST_COLOURS)
     assert torch.equal(model.head.palette, palette)
-
-
-def test_committed_files_are_those_that_the_notebook_makes():
-    names = {"best_vae.pt", *(f"short_{name}.pt" for name in (*nb.EXPERIMENTS, *nb.KL_EXPERIMENTS))}
-    assert {file.name for file in WEIGHTS.parent.glob("*.pt")} == names
-    for file in WEIGHTS.parent.glob("*.pt"):
-        saved = torch.load(file, map_location="cpu", weights_only=True)
-        assert {value.dtype for value in saved["weights"].values()} == {torch.float16}
-        assert all(torch.isfinite(value).all() for value in saved["weights"].values())
-        assert len(saved["KL"]) <= 400
 
 
 def test_the_committed_latent_is_a_map(committed):
@@ -663,5 +633,5 @@ def test_the_committed_latent_is_a_map(committed):
 
 def test_the_committed_decoder_forgives_small_errors(committed):
     history, x, mu, _, model = committed
-    wrong = nb.with_errors(mu[::5], 0.1, history["latent_std"], seeded())
+    wrong = nb.with_errors(mu[::5], 0.1, history["latent_std"].view(1, 4, 1, 1), seeded())
     assert nb.measures(x[::5], nb.decode_all(model, wrong))["exact"] >= 0.9
