@@ -22,6 +22,9 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
+KINDS = ["red slime happy", "blue slime happy", "red slime angry", "red apple", "blue apple"]
+
+
 class Dummy(nn.Module):
     """Some smooth function of its inputs in place of a network, large enough to be clipped at 4 here and there."""
 
@@ -218,13 +221,14 @@ def test_draw_refuses_unknown_words_and_names_the_nearest():
 def test_sdedit_starts_at_its_strength_and_forgets_the_picture_at_1():
     x = torch.rand(4, 3, 16, 16, generator=seeded()) * 2 - 1
     full = nb.image_to_image(pipeline(Dummy()), x, CAPTIONS, 1.0, seeded(4))
-    torch.testing.assert_close(full, nb.draw(pipeline(Dummy()), CAPTIONS, seeded(4)), rtol=1e-2, atol=2e-2)
+    drawn = nb.draw(pipeline(Dummy()), CAPTIONS, seeded(4), steps=50, eta=1.0)
+    torch.testing.assert_close(full, drawn, rtol=1e-2, atol=2e-2)
     for strength in (0.2, 0.5, 0.8):
         dummy = Dummy()
         nb.image_to_image(pipeline(dummy), x, CAPTIONS, strength, seeded())
         seen = [int(t[0]) for t, _ in dummy.calls]
         assert seen[0] == max(seen) == round(strength * T)
-        assert len(set(seen)) == math.ceil(strength * nb.DDIM_STEPS)
+        assert len(set(seen)) == math.ceil(strength * 50)
 
 
 class Knowing(nn.Module):
@@ -282,7 +286,7 @@ def test_a_walk_starts_and_ends_at_its_prompts(switch):
 
 def test_attention_maps_are_the_weights_of_the_prompt():
     pipe, prompts, trace = pipeline(network()), ["red apple", "side short blue hair sword"], []
-    x, weights = nb.draw_watched(pipe, prompts, seeded(), trace)
+    x, weights = nb.draw_watched(pipe, prompts, seeded(), trace=trace)
     assert torch.equal(x, nb.draw(pipe, prompts, seeded()))
     layers = [layer for layer in pipe.model.modules() if isinstance(layer, nb.CrossAttention)]
     assert all(layer.kept is None for layer in layers)
@@ -300,7 +304,7 @@ def test_attention_maps_are_the_weights_of_the_prompt():
 def test_watching_that_is_stopped_leaves_no_weights_behind():
     pipe = pipeline(network())
     with pytest.raises(ValueError, match="appel"):
-        nb.draw_watched(pipe, ["red appel"], seeded(), [])
+        nb.draw_watched(pipe, ["red appel"], seeded())
     assert all(layer.kept is None for layer in pipe.model.modules() if isinstance(layer, nb.CrossAttention))
 
 
@@ -311,6 +315,146 @@ def test_stress_of_one_changes_nothing_and_the_null_prompt_is_never_stressed():
     assert not torch.allclose(nb.draw_stressed(pipe, prompt, 2, 0.0), plain)
 
 
+# --- the prompt box ---
+
+
+def test_the_box_draws_what_draw_draws_and_its_maps_are_shares():
+    pipe, prompt = pipeline(network()), "side short blue hair"
+    x, maps = nb.draw_asked(pipe, prompt, 2.0, 4, 7)
+    assert torch.equal(x, nb.draw(pipe, [prompt] * 8, seeded(7), steps=4, scale=2.0))
+    assert maps.shape == (nb.MAX_WORDS, 8, 8)
+    torch.testing.assert_close(maps.sum(0), torch.ones(8, 8))  # words share the attention of every position
+    assert maps[4:].abs().max() == 0  # padding
+    assert not torch.equal(nb.draw_asked(pipe, prompt, 2.0, 4, 8)[0], x)
+
+
+@pytest.mark.parametrize("prompt", ["", "red", "side short blue hair sword"])
+def test_the_picture_has_eight_captioned_sprites_and_a_map_for_every_word(prompt):
+    x, maps = torch.rand(8, 3, 16, 16) * 2 - 1, torch.rand(nb.MAX_WORDS, 8, 8)
+    fig = nb.asked_figure(x, maps, prompt)
+    shown = [axis for axis in fig.axes if axis.images and axis.get_visible()]
+    assert [axis.get_xlabel().split() for axis in shown if axis.get_xlabel()] == [prompt.split()] * 8 * bool(prompt)
+    assert [axis.get_title() for axis in shown if axis.get_title()] == (prompt.split() or ["(no words)"])
+    assert nb.to_png(fig)[:4] == b"\x89PNG"
+    assert not nb.plt.get_fignums()
+
+
+def framed():
+    """A sprite: a dark frame away from the border, white inside and outside, one white pixel more at its corner."""
+    image = np.full((16, 16, 3), 255, np.uint8)
+    image[3:13, 3:13] = 20
+    image[5:11, 5:11] = 255
+    image[3, 3] = 255
+    image[12, 12] = 254
+    return image
+
+
+def test_only_white_joined_to_the_border_becomes_transparent():
+    filled = np.full((16, 16, 3), 60, np.uint8)
+    filled[7, 7] = 255
+    out = nb.see_through(np.stack([framed(), filled]))
+    assert out.shape == (2, 16, 16, 4)
+    expected = np.zeros((16, 16), np.uint8)
+    expected[3:13, 3:13] = 255
+    expected[3, 3] = 0
+    assert np.array_equal(out[0, :, :, 3], expected)  # the white inside stays, and what is almost white too
+    assert (out[1, :, :, 3] == 255).all()
+    assert np.array_equal(out[..., :3], np.stack([framed(), filled]))  # no colour changes
+
+
+def test_white_is_followed_around_corners():
+    image = np.zeros((16, 16, 3), np.uint8)
+    path = [(0, 8), (1, 8), (2, 8), (2, 7), (2, 6), (3, 6), (4, 6), (4, 7), (4, 8), (5, 8)]
+    for row, column in path:
+        image[row, column] = 255
+    image[6, 9] = 255  # touches the end of the path by a corner only
+    clear = nb.see_through(image[None])[0, :, :, 3] == 0
+    assert sorted(map(tuple, np.argwhere(clear))) == sorted(path)
+
+
+@pytest.mark.parametrize("n", [1, 4, 6, 8])
+def test_the_sheet_holds_the_sprites_row_by_row(n, tmp_path):
+    x = nb.to_tensor(np.random.RandomState(0).randint(0, 255, (n, 16, 16, 3)).astype(np.uint8))
+    nb.save_sheet(x, str(tmp_path / "sheet.png"))
+    with Image.open(tmp_path / "sheet.png") as png:
+        sheet = np.array(png)
+    assert png.mode == "RGBA"
+    assert sheet.shape == (16 * math.ceil(n / 4), 64, 4)
+    for i in range(n):
+        tile = sheet[16 * (i // 4) :, 16 * (i % 4) :][:16, :16]
+        assert np.array_equal(tile[..., :3], nb.to_uint8(x[i : i + 1])[0].numpy())
+        assert (tile[..., 3] == 255).all()
+    if n == 6:
+        assert (sheet[16:, 32:, 3] == 0).all()
+
+
+def test_menus_have_every_word_once_by_kind_in_the_order_of_captions():
+    captions = ["magic red potion", "magic blue potion", "red slime happy", "blue slime angry", "red apple", "red slime angry"]
+    vocabulary = nb.build_vocabulary(captions)
+    menus = nb.word_menus(captions, nb.same_kind(captions, vocabulary), vocabulary)
+    assert menus == [["blue", "red"], ["apple", "magic", "potion", "slime"], ["angry", "happy"]]
+
+
+@pytest.mark.parametrize("captions", [["monster"], ["class 0", "class 1"], ["a", "b", "c"]])
+def test_menus_work_with_any_captions(captions):
+    vocabulary = nb.build_vocabulary(captions)
+    menus = nb.word_menus(captions, nb.same_kind(captions, vocabulary), vocabulary)
+    assert sorted(sum(menus, [])) == sorted(vocabulary[2:])
+
+
+@pytest.fixture
+def box(tmp_path, monkeypatch):
+    """The parts of a prompt box, without a browser, in an empty folder."""
+    pytest.importorskip("ipywidgets")
+    monkeypatch.chdir(tmp_path)
+    layout, parts = nb.prompt_box(pipeline(network()), [["blue", "red"], ["apple", "crystal"]], "hero")
+    parts["steps"].value = 2
+    return parts
+
+
+def test_the_box_adds_words_from_menus_and_draws_and_saves(box, tmp_path):
+    box["save"].click()
+    assert "Draw first" in box["message"].value
+    box["clear"].click()
+    for menu, word in zip(box["menus"].children, ("red", "apple")):
+        menu.value = word
+        assert menu.value == ""  # ready for the next word
+    assert box["prompt"].value == "red apple"
+    box["draw"].click()
+    assert box["picture"].value[:4] == b"\x89PNG"
+    assert "red apple" in box["message"].value
+    expected = nb.draw(pipeline(network()), ["red apple"] * 8, seeded(box["seed"].value), steps=2)
+    assert torch.equal(box["drawn"], expected)
+    box["save"].click()
+    with Image.open(tmp_path / "sprites.png") as png:
+        assert (png.size, png.mode) == ((64, 32), "RGBA")
+    first = box["picture"].value
+    box["seed"].value += 1
+    box["draw"].click()
+    assert box["picture"].value != first
+
+
+def test_the_box_says_which_words_it_does_not_know(box):
+    box["prompt"].value = "red <b>appel"
+    box["draw"].click()
+    assert "apple" in box["message"].value
+    assert "<b>" not in box["message"].value
+    assert box["picture"].value == b""
+    box["prompt"].value = "red " * 30
+    box["draw"].click()
+    assert "shorten" in box["message"].value
+
+
+def test_swaps_are_words_of_one_kind():
+    vocabulary = nb.build_vocabulary(KINDS)
+    kind = nb.same_kind(KINDS, vocabulary)
+    assert nb.possible_swaps("blue slime happy", kind, vocabulary) == [("blue", "red"), ("happy", "angry")]
+    assert nb.possible_swaps("slime", kind, vocabulary) == []
+    green = nb.build_vocabulary([*KINDS, "green apple"])
+    kind = nb.same_kind([*KINDS, "green apple"], green)
+    assert nb.possible_swaps("red slime happy", kind, green) == [("red", "green")]  # the one that the text speaks of
+
+
 # --- figures ---
 
 
@@ -319,9 +463,6 @@ def test_variety_is_the_mean_distance_of_pairs():
     assert nb.variety(same, 5) == pytest.approx(0, abs=1e-3)
     three = torch.tensor([0.0, 0.5, 1.0])[:, None, None, None].expand(3, 3, 16, 16)
     assert nb.variety(three, 3) == pytest.approx((0.5 + 0.5 + 1.0) / 3, rel=1e-4)
-
-
-KINDS = ["red slime happy", "blue slime happy", "red slime angry", "red apple", "blue apple"]
 
 
 def test_words_are_of_one_kind_if_they_replace_each_other_somewhere():
