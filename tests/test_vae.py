@@ -201,11 +201,28 @@ def test_a_random_share_of_the_pixels_has_the_right_expectation(sets, monkeypatc
     (x, index), _ = sets
     model, generator = awake(), seeded(1)
     monkeypatch.setattr(nb, "noise", lambda shape, generator: torch.zeros(shape))
+    monkeypatch.setattr(nb, "BACKGROUND", 1.0)
     terms = [nb.loss_terms(model, x, index, {**nb.SHIPPED, "share": 0.1}, generator) for _ in range(40)]
     drawn = torch.stack([term["cross-entropy"] for term in terms])
     all_of_them = nb.loss_terms(model, x, index, {**nb.SHIPPED, "share": 1.0}, generator)["cross-entropy"]
     assert drawn.std() > 0
     assert drawn.mean().item() == pytest.approx(all_of_them.item(), abs=4 * drawn.std().item() / math.sqrt(40))
+
+
+def test_the_background_is_looked_at_less_often_and_nothing_is_left_out(sets, monkeypatch):
+    (x, index), _ = sets
+    seen = []
+    cross_entropy = torch.nn.functional.cross_entropy
+    monkeypatch.setattr(nb.F, "cross_entropy", lambda a, b: seen.append(b) or cross_entropy(a, b))
+    model, generator = awake(), seeded(1)
+    for _ in range(20):
+        nb.loss_terms(model, x, index, {**nb.SHIPPED, "share": 0.05}, generator)
+    ground = (index == 0).float().mean().item()
+    expected = nb.BACKGROUND * ground / (nb.BACKGROUND * ground + 1 - ground)
+    found = (torch.cat(seen) == 0).float().mean().item()
+    assert found == pytest.approx(expected, rel=0.2)
+    nb.loss_terms(model, x, index, {**nb.SHIPPED, "share": 1.0}, generator)
+    assert torch.equal(seen[-1].sort()[0], index.flatten().sort()[0])
 
 
 def test_without_scores_the_loss_is_gaussian(sets):

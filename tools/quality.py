@@ -39,6 +39,7 @@ import torch
 from torch import Tensor
 
 from judges import (
+    DATA,
     NOVEL,
     TEST,
     TRAIN,
@@ -60,6 +61,7 @@ from notebooks import ROOT, definitions
 
 VAE_FILE = ROOT / "assets" / "vae_latent_2d_emb4" / "best_vae.pt"
 DDPM_FILE = ROOT / "assets" / "DDPM" / "best_ddpm.pt"
+DDPM_SHORT = ROOT / "assets" / "DDPM" / "short_palette.pt"
 NOVEL_SAMPLES, CONTROL_SAMPLES = 500, 1000  # at most, for each seed
 HALF_COPIES = "as many copies as novel sprites"
 SUFFIXES = ("", "_2")  # of the first and the second judge
@@ -81,46 +83,53 @@ def to_uint8(x: Tensor) -> np.ndarray:
     return ((x.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
 
 
-def open_ddpm() -> Tuple[ModuleType, torch.nn.Module, Dict, Tensor]:
-    """The definitions of 01, its network with the palette, facts, and alpha_bar."""
+def data_id(nb: ModuleType) -> str:
+    """The fingerprint of the data beside us: weights that were trained on others are refused."""
+    return nb.fingerprint(nb.load_data(str(DATA)))
+
+
+def open_ddpm() -> Tuple[ModuleType, torch.nn.Module, torch.nn.Module, float, Tensor]:
+    """The definitions of 01, its guided denoiser and its full network, CPU seconds of training, alpha_bar."""
     nb = definitions("01.ddpm.ipynb")
-    model, facts = nb.load_model(DDPM_FILE, nb.make_ddpm)
-    return nb, model, facts, nb.to_alpha_bar(nb.cosine_beta(nb.T))
+    full, facts = nb.load_model(str(DDPM_FILE), nb.make_ddpm, data_id(nb))
+    short, short_facts = nb.load_model(str(DDPM_SHORT), nb.make_ddpm, data_id(nb))
+    seconds = facts["cpu_seconds"] + short_facts["cpu_seconds"]
+    guided = nb.GuidedDenoiser(full, short, nb.GUIDANCE)
+    return nb, guided, full, seconds, nb.to_alpha_bar(nb.cosine_beta(nb.T))
 
 
 @torch.no_grad()
 def sample_ddpm(prompts: Sprites, seed: int, steps: int) -> Made:
-    """The labels of the prompts drawn as 01 does: DDIM, eta = 1, shorter steps where the noise is strong."""
-    nb, model, facts, alpha_bar = open_ddpm()
+    """The labels of the prompts drawn as 01 does: DDIM, eta = 1, bent steps, guided by the short network."""
+    nb, guided, _, seconds, alpha_bar = open_ddpm()
     generator, images = torch.Generator().manual_seed(seed), []
     start = time.process_time()
     for labels in torch.from_numpy(prompts.labels.astype(np.int64)).split(250):
         x_T = torch.randn(len(labels), 3, 16, 16, generator=generator)
-        x_0 = nb.sample(model, x_T, labels, alpha_bar, steps, eta=1.0, bend=0.7, generator=generator)
+        x_0 = nb.sample(guided, x_T, labels, alpha_bar, steps, eta=1.0, bend=0.7, generator=generator)
         images.append(to_uint8(x_0))
-    return Made(np.concatenate(images), time.process_time() - start, facts["cpu_seconds"])
+    return Made(np.concatenate(images), time.process_time() - start, seconds)
 
 
 @torch.no_grad()
 def noise_and_denoise(sprites: Sprites, seed: int, share: float) -> np.ndarray:
     """Sprites noised to t = share * T and denoised by the network of 01 in two steps of DDIM, eta = 0."""
-    nb, model, _, alpha_bar = open_ddpm()
+    nb, _, full, _, alpha_bar = open_ddpm()
     t, images, generator = round(share * nb.T), [], torch.Generator().manual_seed(seed)
     all_labels = torch.from_numpy(sprites.labels.astype(np.int64))
     for x_0, labels in zip(to_tensor(sprites.images).split(250), all_labels.split(250)):
         eps = torch.randn(x_0.shape, generator=generator)
         x_t = nb.q_sample(x_0, torch.full((len(x_0),), t), eps, alpha_bar)
-        images.append(to_uint8(nb.sample(model, x_t, labels, alpha_bar[: t + 1], steps=2)))
+        images.append(to_uint8(nb.sample(full, x_t, labels, alpha_bar[: t + 1], steps=2)))
     return np.concatenate(images)
 
 
 def open_ldm(switch: str) -> Tuple[ModuleType, NamedTuple, Dict]:
     """The definitions of 03, everything that drawing takes with the committed weights, and facts."""
     nb = definitions("03.ldm_nano.ipynb")
-    vae, facts = nb.load_vae(str(VAE_FILE))
-    autoencoder = nb.Autoencoder(vae, facts["latent_mean"], facts["latent_std"])
+    autoencoder = nb.open_autoencoder(str(VAE_FILE), data_id(nb))
     path = str(ROOT / "assets" / f"LDM_{switch}_VAE_4" / "best_ldm.pt")
-    model, facts = nb.load_ldm(path)
+    model, facts = nb.load_model(path, nb.make_unet, data_id(nb))
     nb.check_fit(path, facts, facts["vocabulary"], autoencoder.mean)  # trained with this autoencoder
     alpha_bar = nb.to_alpha_bar(nb.cosine_beta(nb.T))
     return nb, nb.Pipeline(model, autoencoder, facts["vocabulary"], alpha_bar), facts
@@ -142,7 +151,7 @@ def sample_ldm(prompts: Sprites, seed: int, switch: str, steps: int) -> Made:
 def restore(images: np.ndarray) -> Made:
     """Sprites encoded (to the mean) and decoded by the committed autoencoder, as in 02."""
     nb = definitions("02.vae_latent_2d.ipynb")
-    model, facts = nb.load_vae(str(VAE_FILE))
+    model, facts = nb.load_model(str(VAE_FILE), nb.make_vae, data_id(nb))
     start = time.process_time()
     restored = nb.decode_all(model, nb.encode_all(model, to_tensor(images))[0])
     return Made(to_uint8(restored), time.process_time() - start, facts["cpu_seconds"])
