@@ -149,10 +149,10 @@ def thrice(nb: nbformat.NotebookNode) -> nbformat.NotebookNode:
             cells.append(cell)
             continue
         add(cell.source, f"{cell.id}-1")
-        add("import probe; probe.after_first(globals())", f"probe{len(cells)}")
+        add("__import__('probe').after_first(globals())", f"probe{len(cells)}")
         add(cell.source, f"{cell.id}-2")
-        add(f"probe.after_second(globals(), {cell.source!r})", f"probe{len(cells)}")
-    add("print(*sorted(probe.trained))", "trained")
+        add(f"__import__('probe').after_second(globals(), {cell.source!r})", f"probe{len(cells)}")
+    add("print(*sorted(__import__('probe').trained))", "trained")
     return nbformat.v4.new_notebook(cells=cells, metadata=nb.metadata)
 
 
