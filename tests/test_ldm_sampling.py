@@ -516,6 +516,16 @@ def test_the_intruder_is_the_word_found_in_place_of_one_asked_for():
     assert (vocabulary[new], vocabulary[old]) == ("red", "green")
 
 
+def test_an_intruder_replaces_a_word_of_its_kind_even_if_all_words_are_found_too():
+    vocabulary = nb.build_vocabulary([*KINDS, "green apple"])
+    kind = nb.same_kind([*KINDS, "green apple"], vocabulary)
+    tokens = nb.tokenize(["blue slime happy"] * 2, vocabulary, 4)
+    for found, expected in (("blue slime happy red", ("red", "blue")), ("blue slime happy", ("<pad>", "<pad>"))):
+        judge = nb.Judge(reads([found] * 2, vocabulary), kind, torch.zeros(1, 3), torch.ones(3))
+        new, old = nb.intruder(judge, torch.zeros(2, 3, 16, 16), tokens)
+        assert (vocabulary[new], vocabulary[old]) == expected
+
+
 def test_pairs_are_counted_once_a_caption_and_need_both_words_found():
     assert nb.word_pairs(["a b a", "b a"])["a", "b"] == 2
     vocabulary = nb.build_vocabulary(KINDS)
