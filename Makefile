@@ -31,7 +31,7 @@ quality: $(VENV)/test-ready  ## measure the committed weights: one table
 	$(BIN)/python tools/quality.py --json tools/quality.json --md tools/quality.md
 
 figures: $(VENV)/test-ready  ## draw the figures of the notebooks' text again (not their plots)
-	$(BIN)/python tools/figures.py && $(BIN)/python tools/figures_ldm.py
+	$(BIN)/python tools/figures.py
 
 clean:  ## remove .venv and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache tools/.cache tools/__pycache__ tests/__pycache__
