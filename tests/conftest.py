@@ -9,6 +9,7 @@ import shutil
 
 import pytest
 from helpers import TINY, cut_off, execute, thrice
+from nbclient.exceptions import CellExecutionError
 from notebooks import NOTEBOOKS, ROOT, read
 
 
@@ -56,5 +57,10 @@ def first_run(name, runs, offline, tmp_path_factory):
             (base / variable).mkdir()
         for variable in ("SD_NANO_URL", "MPLBACKEND", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
             env.pop(variable, None)
-        runs[name] = folder, execute(thrice(read(name)), folder, env, TRAIN=True, **TINY[name[:2]])
+        try:
+            runs[name] = folder, execute(thrice(read(name)), folder, env, TRAIN=True, **TINY[name[:2]])
+        except CellExecutionError as error:
+            runs[name] = error
+    if isinstance(runs[name], CellExecutionError):
+        raise runs[name]  # said for each test, found out once
     return runs[name]
