@@ -146,14 +146,13 @@ def test_precision_falls_where_recall_does_not(yard):
     assert precision < 0.2
 
 
-def test_mud_is_far_away_and_useless(yard, real):
+def test_mud_is_far_away_and_has_too_many_colours(yard, real):
     rng = np.random.RandomState(0)
     noisy = np.clip(real.images + rng.normal(0, 60, real.images.shape), 0, 255).astype(np.uint8)
     good, bad = yard.figures(real), yard.figures(Sprites(noisy, real.labels, real.captions))
     assert bad["sprite_fid"] > 1.8 * good["sprite_fid"]  # this judge reads through noise (LayerNorm)
     assert bad["sprite_fid_2"] > 3 * good["sprite_fid_2"]
     assert bad["crispness"] > 3 * good["crispness"]
-    assert bad["usefulness"] < good["usefulness"] - 0.03
 
 
 def test_less_variety_is_further_away_for_both_judges(yard, real):
@@ -163,9 +162,15 @@ def test_less_variety_is_further_away_for_both_judges(yard, real):
         assert value > 3 * yard.fid(real.images)[key]
 
 
-def test_wrong_labels_make_samples_useless(yard, real):
+def test_wrong_labels_and_little_variety_and_flat_squares_are_useless(yard, real):
+    """Noise is not: the classes of noisy sprites can still be learnt from them, so mud is no control of this."""
     shuffled = real._replace(labels=np.random.RandomState(0).permutation(real.labels))
-    assert yard.usefulness(shuffled, 0) < yard.usefulness(real, 0) - 0.3
+    few = balanced(balanced(real, 10 * len(CLASSES)), 1000)
+    flat = np.broadcast_to(real.images.mean((1, 2), keepdims=True), real.images.shape).astype(np.uint8)
+    useful = yard.usefulness(real, 0)
+    assert yard.usefulness(shuffled, 0) < useful - 0.3
+    assert yard.usefulness(few, 0) < useful - 0.15
+    assert yard.usefulness(real._replace(images=flat), 0) < 0.5
 
 
 def test_a_memoriser_is_not_new_and_test_sprites_are(yard):
@@ -183,9 +188,9 @@ def test_a_memoriser_is_not_new_and_test_sprites_are(yard):
 
 def bars(row, most_colours):
     """What every row of drawn sprites must reach."""
-    assert row["class_accuracy"] >= 0.975
-    assert row["sprite_fid"] <= 6 * row["sprite_fid_floor"]
-    assert row["sprite_fid_2"] <= 6 * row["sprite_fid_2_floor"]
+    assert row["class_accuracy"] >= 0.98
+    assert row["sprite_fid"] <= 3.5 * row["sprite_fid_floor"]
+    assert row["sprite_fid_2"] <= 3.5 * row["sprite_fid_2_floor"]
     assert row["crispness"] <= most_colours
     assert row["novelty"] >= 0.9
     assert row["usefulness"] >= row["usefulness_real"] - 0.05
@@ -200,24 +205,27 @@ def test_the_judges_read_real_sprites(drawn):
 
 
 def test_ddpm_reaches_its_bars(drawn):
-    bars(drawn[0]["ddpm_ddim20"], 6)
+    bars(drawn[0]["ddpm_ddim20"], 2.3)
 
 
 def test_vae_reaches_its_bars(drawn):
     row = drawn[0]["vae"]
-    assert row["psnr"] >= 32
+    assert row["psnr"] >= 32.5
+    assert row["exact"] >= 0.95
     assert row["class_accuracy"] >= 0.99
-    assert row["sprite_fid"] <= 3 * row["sprite_fid_floor"]
-    assert row["crispness"] <= 3
+    assert row["word_accuracy"] >= 0.97
+    assert row["sprite_fid"] <= 1.5 * row["sprite_fid_floor"]
+    assert row["crispness"] <= 1.3
 
 
 @pytest.mark.parametrize("switch", ["qkv", "concat"])
 def test_ldm_reaches_its_bars(drawn, switch):
     row = drawn[0][f"ldm_{switch}_ddim20"]
-    bars(row, 5)
+    bars(row, 2.3)
     if switch == "qkv":
-        assert row["word_accuracy"] >= 0.90
-        assert row["novel_word_share"] >= 0.75
+        assert row["word_accuracy"] >= 0.915
+        assert row["sprite_fid"] <= 2 * row["sprite_fid_floor"]
+        assert row["novel_word_share"] >= 0.88
 
 
 def test_raw_samples_are_kept_untouched(drawn):
