@@ -216,10 +216,10 @@ def test_the_prompt_box_draws_what_it_is_asked(chromium, lab):
     cells = cells[:start] + [tiny] + cells[start:end]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=read(NOTEBOOKS[2]).metadata), folder / "box.ipynb")
     page = open_notebook(chromium, url, "box.ipynb", len(cells))
-    page.wait_for_function("document.querySelector('.jp-Notebook-ExecutionIndicator')?.dataset.status === 'idle'")
+    page.get_by_text("| Idle").wait_for()  # the kernel has started
     page.evaluate("() => { jupyterapp.commands.execute('notebook:run-all-cells') }")
     draw = page.get_by_role("button", name="draw", exact=True)
-    draw.wait_for(timeout=900_000)
+    draw.wait_for(timeout=600_000)
     prompt, message = page.locator(".widget-text input").first, page.locator(".widget-html-content").last
     picture, pictures = page.locator("img.widget-image"), []
 
@@ -239,9 +239,11 @@ def test_the_prompt_box_draws_what_it_is_asked(chromium, lab):
     prompt.fill(words)  # words can be typed as well
     pictures.append(press("draw", f"drawn: {words}")[0])
     assert pictures[0] != pictures[1]
+    if "SCREENSHOTS" in os.environ:
+        page.screenshot(path=os.path.join(os.environ["SCREENSHOTS"], "box.png"))
     prompt.fill(words + "x")
-    _, said = press("draw", "is not in the vocabulary")
-    assert words.split()[-1] in said.partition("nearest known words are")[2]
+    _, said = press("draw", "Not in the vocabulary")
+    assert words.split()[-1] in said.partition("nearest known words:")[2]
     press("save sprites.png", "saved sprites.png")
     sheet = Image.open(folder / "sprites.png")
     assert sheet.mode == "RGBA"
