@@ -103,7 +103,6 @@ def test_the_notebooks_run_whole_on(case, tmp_path, offline):
             assert ABSENT[name[:2]] in shown
 
 
-@pytest.mark.xfail(reason="k-means that starts from the most frequent colours spends them all on shades of white: 20 dB")
 def test_a_palette_of_many_colours_loses_little(tmp_path):
     """Sixty sprites with nearly as many colours as pixels, most of them nearly white."""
     one_class_of_sixty(tmp_path / "noisy", np.random.RandomState(0))

@@ -507,23 +507,27 @@ def test_recall_and_precision_are_counted_by_hand():
     assert (times[red].item(), share[red].item()) == (2, 0.5)
 
 
-def test_the_intruder_is_the_word_found_in_place_of_one_asked_for():
-    vocabulary = nb.build_vocabulary([*KINDS, "green apple"])
-    tokens = nb.tokenize(["green apple"] * 3, vocabulary, 4)
-    reader = reads(["red apple", "red apple happy", "blue apple"], vocabulary)
-    judge = nb.Judge(reader, nb.same_kind([*KINDS, "green apple"], vocabulary), torch.zeros(1, 3), torch.ones(3))
-    new, old = nb.intruder(judge, torch.zeros(3, 3, 16, 16), tokens)
-    assert (vocabulary[new], vocabulary[old]) == ("red", "green")
+def test_the_intruder_is_the_word_found_most_often_without_being_asked_for():
+    vocabulary = nb.build_vocabulary(KINDS)
+    tokens = nb.tokenize(["apple"] * 3, vocabulary, 4)
+    kind = nb.same_kind(KINDS, vocabulary)
+    for found, expected in ((["red apple", "red", "blue apple"], "red"), (["apple"] * 3, "<pad>")):
+        judge = nb.Judge(reads(found, vocabulary), kind, torch.zeros(1, 3), torch.ones(3))
+        assert vocabulary[nb.intruder(judge, torch.zeros(3, 3, 16, 16), tokens)] == expected
 
 
-def test_an_intruder_replaces_a_word_of_its_kind_even_if_all_words_are_found_too():
-    vocabulary = nb.build_vocabulary([*KINDS, "green apple"])
-    kind = nb.same_kind([*KINDS, "green apple"], vocabulary)
-    tokens = nb.tokenize(["blue slime happy"] * 2, vocabulary, 4)
-    for found, expected in (("blue slime happy red", ("red", "blue")), ("blue slime happy", ("<pad>", "<pad>"))):
-        judge = nb.Judge(reads([found] * 2, vocabulary), kind, torch.zeros(1, 3), torch.ones(3))
-        new, old = nb.intruder(judge, torch.zeros(2, 3, 16, 16), tokens)
-        assert (vocabulary[new], vocabulary[old]) == expected
+def test_things_end_captions_of_two_words():
+    captions = ["red bow", "blue bow", "red cat", "red slime happy", "cup"]
+    assert nb.things_of(captions, ("slime", "cat")) == ["cat"]
+    assert nb.things_of(captions, ()) == ["bow", "cat"]
+    assert nb.things_of(["cup"], ("cup",)) == []
+
+
+def test_the_variety_of_real_sprites_is_that_of_two_of_a_caption():
+    x = torch.stack([torch.full((3, 16, 16), value) for value in (0.0, 0.5, 1.0, -1.0)])
+    sprites = nb.Sprites(x, None, None, ["a", "b", "a", "c"])
+    assert nb.real_variety(sprites, ["a", "c"]) == pytest.approx(1)
+    assert math.isnan(nb.real_variety(sprites, ["b", "d"]))
 
 
 def test_pairs_are_counted_once_a_caption_and_need_both_words_found():

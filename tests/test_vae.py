@@ -385,6 +385,7 @@ def test_the_copy_nearest_to_a_level_is_found(batch):
     copies = torch.stack([x + amount for amount in (0.4, 0.2, 0.1, 0.05)])
     wanted = [nb.psnr(nb.squared_error(x[None], copy[None]))[0].item() + 0.5 for copy in copies]
     assert torch.equal(nb.at_levels(x, copies, wanted[::-1]), copies.flip(0))
+    assert (nb.at_levels(x, copies, [max(wanted) + 9]) == 1).all()  # white: no copy is as good
 
 
 def test_colours_are_counted():
