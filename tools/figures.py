@@ -599,9 +599,14 @@ def pipeline(sheet: Sheet, net: str, parts: List, left: float, right: float, y: 
 
 
 def example_maps(image: np.ndarray) -> np.ndarray:
-    """Four maps (4, 8, 8) in [0, 1] that stand for the latent of a sprite (16, 16, 3), uint8."""
-    small = image.reshape(8, 2, 8, 2, 3).mean((1, 3)) / 255  # (8, 8, 3)
-    return np.concatenate([small.transpose(2, 0, 1), 1 - small.mean(2)[None]])
+    """Four maps (4, 8, 8) in [0, 1] that stand for the latent of a sprite (16, 16, 3), uint8.
+
+    Like real ones they mix the numbers of each square of 2x2 pixels, here by random factors.
+    """
+    squares = image.reshape(8, 2, 8, 2, 3).transpose(0, 2, 1, 3, 4).reshape(64, 12) / 127.5 - 1
+    maps = squares @ np.random.RandomState(5).randn(12, 4)  # (64, 4)
+    maps = (maps - maps.mean(0)) / maps.std(0)
+    return np.clip(0.5 + maps / 5, 0, 1).T.reshape(4, 8, 8)
 
 
 def bell(sheet: Sheet, x: float, y: float) -> None:
