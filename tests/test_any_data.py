@@ -1,11 +1,16 @@
 """The notebooks run whole on sprites that are nothing like ours: other classes, words, colours, numbers, splits."""
 
+import json
 import os
+import shutil
+import subprocess
+import sys
 
+import nbformat
 import numpy as np
 import pytest
 from helpers import TINY, errors_and_stderr, execute
-from notebooks import NOTEBOOKS, definitions, read
+from notebooks import NOTEBOOKS, ROOT, definitions, read
 from PIL import Image
 from test_pack import pack_sprites
 
@@ -83,6 +88,22 @@ ABSENT = {"01": "There is one class only", "02": "no novel split", "03": "no nov
 OURS = ("non-hero", "side-facing")  # names that only our data have
 
 
+def quality(folder):
+    """What `make quality` measures of notebooks and weights in a folder, with judges that hardly learn."""
+    shutil.copytree(ROOT / "tools", folder / "tools", ignore=shutil.ignore_patterns(".cache", "__pycache__"))
+    judges = (folder / "tools" / "judges.py").read_text()
+    assert "3000" in judges and "2000" in judges
+    (folder / "tools" / "judges.py").write_text(judges.replace("3000", "30").replace("2000", "30"))
+    rows = ("ddpm_ddim20", "ldm_qkv_ddim20", "vae")
+    command = [sys.executable, "tools/quality.py", "--samples", "40", "--seeds", "1", "--json", "q.json", "--only", *rows]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    found = json.loads((folder / "q.json").read_text())
+    assert {*rows} <= {*found}
+    assert "FID over floor" in result.stdout
+    return found
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_the_notebooks_run_whole_on(case, tmp_path, offline):
     draw, missing, names = CASES[case]
@@ -101,6 +122,10 @@ def test_the_notebooks_run_whole_on(case, tmp_path, offline):
         assert not any(word in shown for word in OURS), name
         if draw is one_class_of_sixty:
             assert ABSENT[name[:2]] in shown
+        nbformat.write(nb, folder / name)
+    if names == NOTEBOOKS:
+        found = quality(folder)
+        assert ("novel_word_accuracy" in found["ldm_qkv_ddim20"]) == (draw is not one_class_of_sixty)
 
 
 def test_a_palette_of_many_colours_loses_little(tmp_path):

@@ -49,23 +49,26 @@ CLASSES = class_names()
 def load(split: int, path: Path = DATA) -> Sprites:
     """One split of the data file."""
     with np.load(path) as data:
-        chosen = data["split"] == split
-        return Sprites(data["images"][chosen], data["labels"][chosen], data["captions"][chosen])
+        chosen, labels = data["split"] == split, data["labels"]
+        captions = data["captions"] if "captions" in data.files else np.array(CLASSES)[labels]
+        return Sprites(data["images"][chosen], labels[chosen], captions[chosen])
 
 
 def balanced(sprites: Sprites, n: int, seed: int = 0) -> Sprites:
-    """n // C sprites of each of the C classes, drawn anew only when a class has been used up."""
-    rng, each, index = np.random.RandomState(seed), n // len(CLASSES), []
-    for k in range(len(CLASSES)):
-        index.append(np.resize(rng.permutation(np.flatnonzero(sprites.labels == k)), each))
+    """n // C sprites of each of the C classes there are, drawn anew only when a class has been used up."""
+    rng, classes, index = np.random.RandomState(seed), np.unique(sprites.labels), []
+    for k in classes:
+        index.append(np.resize(rng.permutation(np.flatnonzero(sprites.labels == k)), n // len(classes)))
     return sprites.take(np.concatenate(index))
 
 
 def halves(sprites: Sprites, seed: int = 0) -> Tuple[Sprites, Sprites]:
-    """Two halves without a sprite in common, each with equally many of every class."""
-    each = np.bincount(sprites.labels, minlength=len(CLASSES)).min() // 2
+    """Two halves without a sprite in common, equally many of each class that has two or more."""
+    counts = np.bincount(sprites.labels)
+    classes = np.flatnonzero(counts > 1)
+    each = counts[classes].min() // 2
     rng, index = np.random.RandomState(seed), []
-    for k in range(len(CLASSES)):
+    for k in classes:
         index.append(rng.permutation(np.flatnonzero(sprites.labels == k))[: 2 * each].reshape(2, each))
     first, second = np.concatenate(index, axis=1)
     return sprites.take(first), sprites.take(second)
@@ -77,11 +80,11 @@ def vocabulary(captions: np.ndarray) -> List[str]:
 
 
 def word_targets(captions: np.ndarray, words: List[str]) -> Tensor:
-    """(n, W) float: 1 where the caption has the word."""
+    """(n, W) float: 1 where the caption has the word. Words that are not listed count for nothing."""
     position = {word: i for i, word in enumerate(words)}
     targets = torch.zeros(len(captions), len(words))
     for row, caption in zip(targets, captions):
-        row[[position[word] for word in str(caption).split()]] = 1
+        row[[position[word] for word in str(caption).split() if word in position]] = 1
     return targets
 
 

@@ -63,7 +63,7 @@ VAE_FILE = ROOT / "assets" / "vae_latent_2d_emb4" / "best_vae.pt"
 DDPM_FILE = ROOT / "assets" / "DDPM" / "best_ddpm.pt"
 DDPM_SHORT = ROOT / "assets" / "DDPM" / "short_palette.pt"
 NOVEL_SAMPLES, CONTROL_SAMPLES = 500, 1000  # at most, for each seed
-HALF_COPIES = "as many copies as novel sprites"
+HALF_COPIES, NOVEL_SPRITES = "as many copies as novel sprites", "novel sprites"
 SUFFIXES = ("", "_2")  # of the first and the second judge
 
 
@@ -184,6 +184,7 @@ class Yard:
         self.scales = [features(judge, self.test.images).std(0) for judge in self.judges]
         self.targets = [features(judge, self.half_b.images) for judge in self.judges]
         self.colours = distinct_colours(torch.from_numpy(self.test.images))
+        self.has_novel = len(self.novel.images) > 0
         self.train_images = torch.from_numpy(self.train.images)
         self.unseen_images = torch.from_numpy(self.half_b.images)
 
@@ -326,7 +327,7 @@ def beside(yard: Yard, real: Dict[str, float], copied: Dict[str, float]) -> Dict
     """The figures that stand beside those of every model: floors, and what real sprites and copies get."""
     return {
         **yard.words_found(yard.half_a, suffix="_real"),
-        **yard.words_found(yard.novel, "novel_word", "_real"),
+        **(yard.words_found(yard.novel, "novel_word", "_real") if yard.has_novel else {}),
         "sprite_fid_floor": real["sprite_fid"],
         "sprite_fid_2_floor": real["sprite_fid_2"],
         "usefulness_real": real["usefulness"],
@@ -349,7 +350,7 @@ def drawn_figures(yard: Yard, name: str, seed: int, save: Optional[Path] = None)
     if save:
         save.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(save / f"{name}.npz", **sprites._asdict())
-    if words:
+    if words and yard.has_novel:
         asked = balanced(yard.novel, min(yard.samples, NOVEL_SAMPLES), seed)
         drawn = asked._replace(images=draw(asked, seed).images)
         found.update(yard.words_found(drawn, "novel_word"))
@@ -365,15 +366,17 @@ def measure(
     copied = {name: yard.novelty(images) for name, images in controls(yard).items()}
     real = real_figures(yard, seeds)
     always = beside(yard, real, copied)
-    novel = {HALF_COPIES: yard.novelty(half_copies(yard)), "novel sprites": yard.novelty(yard.novel.images)}
+    novel = {}
+    if yard.has_novel:
+        novel = {HALF_COPIES: yard.novelty(half_copies(yard)), NOVEL_SPRITES: yard.novelty(yard.novel.images)}
     result = {"judge": judge_figures(yard), "real": {**real, **always}, "controls": {**copied, **novel}}
     for name in (name for name in ROWS if not only or name in only):
         runs = [drawn_figures(yard, name, seed, None if seed else save) for seed in range(seeds)]
         result[name] = row = {**mean_and_spread(runs), **always}
         row.pop("training_cpu_seconds_spread", None)
-        if ROWS[name][1]:
+        if ROWS[name][1] and yard.has_novel:
             row["novel_word_share"] = row["novel_word_accuracy"] / row["novel_word_accuracy_real"]
-        else:
+        if not ROWS[name][1]:
             result[name] = {key: value for key, value in row.items() if "word" not in key}
     if not only or "vae" in only:
         result["vae"] = vae_figures(yard)
@@ -453,11 +456,10 @@ def vae_table(row: Dict[str, float]) -> str:
 def controls_table(result: Dict[str, Dict[str, float]]) -> str:
     """The controls of novelty: copies that must not be called new, and new sprites that must."""
     row, real = dict(result["controls"]), result["real"]
-    half, novel = row.pop(HALF_COPIES), row.pop("novel sprites")
+    apart = [[name, f"{row.pop(name):.3f}"] for name in (HALF_COPIES, NOVEL_SPRITES) if name in row]
     lines = [[name, f"{value:.3f}"] for name, value in row.items()]
     lines += [["**a memoriser** (the mean of these)", cell(real, "novelty_memoriser")]]
-    lines += [[HALF_COPIES, f"{half:.3f}"]]
-    lines += [["test sprites (half A)", cell(real, "novelty_test")], ["novel sprites", f"{novel:.3f}"]]
+    lines += [*apart[:1], ["test sprites (half A)", cell(real, "novelty_test")], *apart[1:]]
     return markdown(["training sprites, changed", "novelty"], lines)
 
 
