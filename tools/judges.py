@@ -6,6 +6,7 @@ the test split. There are two, of different architecture and seed, because a Fre
 its judge: what holds by one judge alone is no result.
 """
 
+import functools
 import hashlib
 from pathlib import Path
 from typing import Dict, List, NamedTuple, Tuple
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from notebooks import ROOT
+from notebooks import ROOT, definitions
 
 DATA = ROOT / "data" / "sprites.npz"
 CACHE = ROOT / "tools" / ".cache"
@@ -35,23 +36,20 @@ class Sprites(NamedTuple):
         return Sprites(*(array[index] for array in self))
 
 
-def class_names(path: Path = DATA) -> Tuple[str, ...]:
-    """The names of the classes as the data file has them; the five of the first edition where it has none."""
-    with np.load(path) as data:
-        if "class_names" in data.files:
-            return tuple(str(name) for name in data["class_names"])
-    return ("hero", "non-hero", "food", "spell", "side-facing")
-
-
-CLASSES = class_names()
+@functools.lru_cache(maxsize=None)
+def arrays(path: Path = DATA) -> Dict[str, np.ndarray]:
+    """The arrays of a data file as the notebooks read it, names of classes and captions filled in."""
+    return definitions("01.ddpm.ipynb").load_data(str(path))
 
 
 def load(split: int, path: Path = DATA) -> Sprites:
-    """One split of the data file."""
-    with np.load(path) as data:
-        chosen, labels = data["split"] == split, data["labels"]
-        captions = data["captions"] if "captions" in data.files else np.array(CLASSES)[labels]
-        return Sprites(data["images"][chosen], labels[chosen], captions[chosen])
+    """One split of the data file; captions as 03 cuts them."""
+    data, nb = arrays(path), definitions("03.ldm_nano.ipynb")
+    chosen, captions = data["split"] == split, nb.split_captions(data, split, nb.MAX_WORDS)
+    return Sprites(data["images"][chosen], data["labels"][chosen], np.array(captions, dtype=str))
+
+
+CLASSES = tuple(str(name) for name in arrays()["class_names"])
 
 
 def balanced(sprites: Sprites, n: int, seed: int = 0) -> Sprites:
