@@ -209,7 +209,7 @@ def toy() -> Toy:
     phi, sequence = torch.randn(1, 8, 2, 2)[0], torch.randn(1, 3, 6)[0]
     torch.manual_seed(nb.SEED)
     W = [torch.randn(rows, 8) / rows**0.5 for rows in (8, 6, 6)]
-    torch.manual_seed(nb.SEED)
+    torch.manual_seed(nb.SEED + 1)
     W.append(torch.randn(8, 8) / 8**0.5)
     flat = phi.flatten(1).T
     Q, K, V = flat @ W[0], sequence @ W[1], sequence @ W[2]
