@@ -11,6 +11,7 @@ Needs numpy and Pillow.
 
 import argparse
 import csv
+import io
 import os
 import re
 import sys
@@ -548,7 +549,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     captions = make_captions([c.split() for c in captions], [class_names[k] for k in labels], seen)
     data = {"images": images, "labels": labels.astype(np.uint8), "split": split}
     data.update({"captions": np.array(captions), "class_names": np.array(class_names)})
-    write_whole(options.out, lambda file: np.savez_compressed(file, **data))
+    packed = io.BytesIO()  # Python 3.8 says more than a sentence if a zip file cannot be finished
+    np.savez_compressed(packed, **data)
+    write_whole(options.out, lambda file: file.write(packed.getbuffer()))
     print(summary(data, counts))
     print(f"\n{clean(str(options.out))}: {options.out.stat().st_size / 1e6:.2f} MB")
     if options.sheet:
