@@ -85,14 +85,16 @@ def test_committed_figures_are_what_the_program_draws(drawn, name):
     images = []
     for folder in (ROOT / "assets", drawn):
         with Image.open(folder / f"{name}.png") as image:
-            images.append(np.asarray(image.convert("RGB"), dtype=float))
-    height = min(len(image) for image in images)
-    assert all(image.shape[1] == 1400 and len(image) <= height + 1 for image in images)
+            images.append(image.convert("RGB"))
+    (width, height), (other_width, other_height) = (image.size for image in images)
+    assert width == other_width == 1400
     if f"<desc>matplotlib {matplotlib.__version__} " in old:
         assert old == new, "run make figures"
-        assert np.array_equal(*images), "run make figures"
-    else:  # another version draws letters a little differently
-        assert np.abs(images[0][:height] - images[1][:height]).mean() < 6, "run make figures"
+        assert np.array_equal(*map(np.asarray, images)), "run make figures"
+    else:  # another version draws letters a little differently: compared at the size at which they are read
+        assert abs(height - other_height) <= 1
+        small = [np.asarray(image.resize((700, height // 2), Image.BOX), dtype=float) for image in images]
+        assert np.abs(small[0] - small[1]).mean() < 4, "run make figures"
 
 
 @pytest.mark.parametrize("name", NAMES)

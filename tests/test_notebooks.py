@@ -1,6 +1,7 @@
 """The committed notebooks as documents: executed in order by the code they hold, clean outputs, and their layout."""
 
 import ast
+import base64
 import re
 
 import pytest
@@ -77,7 +78,9 @@ def test_pictures_in_the_text_are_attached_and_are_those_of_assets(name):
             assert sorted(names) == sorted(cell.get("attachments", {}))
             assert not re.findall(r"!\[[^]]*\]\((?!attachment:|https://colab)", cell.source)
             for picture in names:
-                assert len(list((ROOT / "assets").rglob(picture))) == 1, picture
+                (file,) = (ROOT / "assets").rglob(picture)
+                (content,) = cell.attachments[picture].values()
+                assert base64.b64decode(content) == file.read_bytes(), f"{picture} has changed: make run"
 
 
 # --- how it is laid out ---

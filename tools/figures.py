@@ -249,7 +249,7 @@ class Sheet:
         for most in (256, 128, 64, 32):
             file = io.BytesIO()
             in_few_colours(np.asarray(picture), most).save(file, "PNG", optimize=True)
-            if file.tell() < 56_000:
+            if file.tell() < 59_500:
                 break
         (folder / f"{self.name}.png").write_bytes(file.getvalue())
         buffer = io.BytesIO()
