@@ -162,7 +162,13 @@ def execute(nb: nbformat.NotebookNode, folder: Path, env: Optional[Dict[str, str
     lines = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
     given = nbformat.v4.new_code_cell(lines, id="given")
     ready = nbformat.v4.new_notebook(cells=nb.cells[: index + 1] + [given] + nb.cells[index + 1 :], metadata=nb.metadata)
-    client = NotebookClient(ready, timeout=None, kernel_name="python3", resources={"metadata": {"path": str(folder)}})
+    client = NotebookClient(
+        ready,
+        timeout=None,
+        kernel_name="python3",
+        coalesce_streams=True,  # one print can arrive as several messages
+        resources={"metadata": {"path": str(folder)}},
+    )
     client.execute(env=env or dict(os.environ))
     return ready
 
