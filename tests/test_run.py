@@ -2,6 +2,7 @@
 
 import base64
 import io
+import os
 import subprocess
 import sys
 
@@ -29,6 +30,13 @@ def test_tiny_parameters_are_parameters():
     for name in NOTEBOOKS:
         missing = [key for key in TINY[name[:2]] if not hasattr(definitions(name), key)]
         assert not missing, f"{name}: {missing}"
+
+
+def test_tests_that_share_what_is_costly_share_a_process(request):
+    """Else it is made once in every process: some pairs of pytest and pytest-xdist forget the groups without a word."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        pytest.skip("one process only")
+    assert request.node.nodeid.endswith("@test_run.py")
 
 
 # --- the runner ---
