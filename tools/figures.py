@@ -659,7 +659,7 @@ def vae_encoder_decoder() -> Sheet:
     end = pipeline(sheet, "encoder", parts, 112, 500, top)
     sheet.line([(78, top), (112, top)])
     # latent space
-    sheet.text(576, top - 24, "cut in two:\nmean and variance", 11.5, SOFT)
+    sheet.text(576, top - 24, "cut in two:\nmean and log variance", 11.5, SOFT)
     sheet.line([(end, top), (650, top), (650, 204), (639, 204)])
     sheet.line([(650, 204), (650, 248), (639, 248)])
     for y, name in ((204, "$\\mu$"), (248, "$\\log\\,\\sigma^2$")):
