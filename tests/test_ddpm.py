@@ -605,7 +605,7 @@ def test_doing_nothing_is_off_by_the_noise(batch):
 
 
 def test_measures_are_those_of_the_tools(real):
-    """Distances and novelty agree with `make quality`; the features of the Frechet distance do not matter here."""
+    """Distances and novelty agree with `make quality`; the features of the Fréchet distance do not matter here."""
     train, test = real[0][::4], real[1]
     drawn = torch.from_numpy(np.random.RandomState(0).randint(0, 256, (20, 16, 16, 3)).astype(np.uint8))
     for images in (drawn, test, train[:10].roll(1, 2)):

@@ -210,8 +210,8 @@ def test_ddpm_reaches_its_bars(drawn):
 
 def test_vae_reaches_its_bars(drawn):
     row = drawn[0]["vae"]
-    assert row["psnr"] >= 32.5
-    assert row["exact"] >= 0.95
+    assert row["psnr"] >= 28.5
+    assert row["exact"] >= 0.93
     assert row["class_accuracy"] >= 0.99
     assert row["word_accuracy"] >= 0.97
     assert row["sprite_fid"] <= 1.5 * row["sprite_fid_floor"]
@@ -221,11 +221,11 @@ def test_vae_reaches_its_bars(drawn):
 @pytest.mark.parametrize("switch", ["qkv", "concat"])
 def test_ldm_reaches_its_bars(drawn, switch):
     row = drawn[0][f"ldm_{switch}_ddim20"]
-    bars(row, 2.3)
+    bars(row, 1.65 if switch == "qkv" else 2.1)
     if switch == "qkv":
-        assert row["word_accuracy"] >= 0.915
+        assert row["word_accuracy"] >= 0.925
         assert row["sprite_fid"] <= 2 * row["sprite_fid_floor"]
-        assert row["novel_word_share"] >= 0.88
+        assert row["novel_word_share"] >= 0.89
 
 
 def test_raw_samples_are_kept_untouched(drawn):

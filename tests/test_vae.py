@@ -619,10 +619,11 @@ def committed():
 
 
 def test_committed_weights_reach_their_bars(committed):
+    """Copies give up decibels for latents whose errors the decoder forgives, as tested below."""
     _, x, _, x_hat, _ = committed
     found = nb.measures(x, x_hat)
-    assert found["PSNR"] >= 32
-    assert found["exact"] >= 0.95
+    assert found["PSNR"] >= 28.5
+    assert found["exact"] >= 0.93
     assert found["colours"] <= 1.3 * nb.distinct_colours(nb.to_uint8(x))
     assert nb.psnr(nb.squared_error(x, x_hat)).min() >= 15
 
@@ -649,7 +650,9 @@ def test_the_committed_latent_is_a_map(committed):
     assert same[[0, 1, 2, 13, 14, 15]].mean() >= 0.9
 
 
-def test_the_committed_decoder_forgives_small_errors(committed):
-    history, x, mu, _, model = committed
-    wrong = nb.with_errors(mu[::5], 0.1, history["latent_std"].view(1, 4, 1, 1), seeded())
-    assert nb.measures(x[::5], nb.decode_all(model, wrong))["exact"] >= 0.9
+@pytest.mark.parametrize(("size", "lost"), [(0.1, 0.01), (0.3, 0.04)])
+def test_the_committed_decoder_forgives_errors(committed, size, lost):
+    history, x, mu, x_hat, model = committed
+    wrong = nb.with_errors(mu[::5], size, history["latent_std"].view(1, 4, 1, 1), seeded())
+    exact = nb.measures(x[::5], x_hat[::5])["exact"]
+    assert nb.measures(x[::5], nb.decode_all(model, wrong))["exact"] >= exact - lost

@@ -2,7 +2,7 @@
 
 A judge is a small CNN with a class head and a word head, trained with a fixed seed on the train and the
 novel split (the generators never see the novel one; a judge that had not could not read it) and tested on
-the test split. There are two, of different architecture and seed, because a Frechet distance belongs to
+the test split. There are two, of different architecture and seed, because a Fréchet distance belongs to
 its judge: what holds by one judge alone is no result.
 """
 

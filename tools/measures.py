@@ -1,6 +1,6 @@
 """Measures in one wording for the notebooks and `make quality`: torch alone, and nothing global.
 
-Distinct colours and novelty may be compared wherever they were computed. A Frechet distance belongs
+Distinct colours and novelty may be compared wherever they were computed. A Fréchet distance belongs
 to the network whose features it was computed from: the small reader networks inside the notebooks are not the
 judges of `make quality`, so distances printed in a notebook may be compared only within that notebook.
 """
@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 def frechet(a: Tensor, b: Tensor, scale: Tensor) -> Tuple[float, float]:
-    """Frechet distance of features (n, d) and (m, d) as the two terms it is the sum of: means, covariances.
+    """Fréchet distance of features (n, d) and (m, d) as the two terms it is the sum of: means, covariances.
 
     Each feature is divided by its scale (d,), the standard deviation over a reference set; features that
     never vary there are dropped. Heusel et al. 2017, eq. 6.

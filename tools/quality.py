@@ -7,7 +7,7 @@ touched, three times with other noise: a figure is the mean over these seeds, NA
 deviation (with n - 1). What is compared is made alike. The test split is cut into two halves without a
 common sprite, both balanced over the classes. The captions of half A are the prompts (again with other
 noise where they run out) and their labels are the prompts of the model that takes labels; half B is what
-every Frechet distance is measured against, the floor (as many train sprites) included.
+every Fréchet distance is measured against, the floor (as many train sprites) included.
 
 class_accuracy      the first judge sees the class asked for
 word_accuracy       share of the prompt's words that it finds; word_precision: share of the words found that
@@ -16,7 +16,7 @@ word_accuracy       share of the prompt's words that it finds; word_precision: s
 novel_*             the same for prompts with pairs of words that never met in training. The judges have
                     learnt from these very sprites (the generators have not), so novel_*_real is the most
                     that a judge can find, and novel_word_share, the share of it that is reached, is strict
-sprite_fid, _2      Frechet distance to half B in the features of the first and of the second judge
+sprite_fid, _2      Fréchet distance to half B in the features of the first and of the second judge
 crispness           distinct colours in a sprite, as a multiple of the test split's
 novelty             estimated share of samples that are new: how often the nearest real sprite is one of half
                     B, which no generator has seen, divided by how often it would be by chance, at most 1
@@ -189,7 +189,7 @@ class Yard:
         self.unseen_images = torch.from_numpy(self.half_b.images)
 
     def fid(self, images: np.ndarray) -> Dict[str, float]:
-        """Frechet distance to half B, by both judges."""
+        """Fréchet distance to half B, by both judges."""
         found = {}
         for suffix, judge, target, scale in zip(SUFFIXES, self.judges, self.targets, self.scales):
             found["sprite_fid" + suffix] = sum(frechet(features(judge, images), target, scale))
@@ -281,7 +281,7 @@ def half_copies(yard: Yard, seed: int = 0) -> np.ndarray:
 
 
 def vae_figures(yard: Yard) -> Dict[str, float]:
-    """Test sprites encoded and decoded; Frechet distances of restored half A, the floor that of half A."""
+    """Test sprites encoded and decoded; Fréchet distances of restored half A, the floor that of half A."""
     made, half = restore(yard.test.images), restore(yard.half_a.images)
     difference = made.images.astype(np.float64) - yard.test.images
     restored = yard.test._replace(images=made.images)
