@@ -4,12 +4,14 @@
 
 The drawings are text files; data/README.md says how to read and change them. This program makes the choices
 (which apple, which colour), lays the chosen drawings over each other, runs an outline round them, and sorts
-the sprites into train, test and novel. The sprites are CC0.
+the sprites into train, test, novel and validation. It writes the numbers of the colours, and the palette also
+as palette.gpl beside them, for GIMP, Aseprite and Krita. The sprites are CC0.
 """
 
 import argparse
 import re
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set, Tuple
 
@@ -19,15 +21,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 SIZE = 16
 FOLDER = Path(__file__).resolve().parent
-TRAIN, TEST, NOVEL = 0, 1, 2
+TRAIN, TEST, NOVEL, VALIDATION = 0, 1, 2, 3
 NOVEL_PER_KIND = 60
-Dice = np.random.RandomState  # its stream is frozen for good
 RGB = Tuple[int, ...]
 Ramp = Tuple[RGB, ...]  # ink (the colour of the outline), shade, base, light, glint
 
-# ------------------------------------------------------------------------------------------------------
 # Text files: headings, lines `key = value`, drawings
-# ------------------------------------------------------------------------------------------------------
 
 
 class ArtError(ValueError):
@@ -41,7 +40,6 @@ class Place(NamedTuple):
     line: int
 
     def error(self, sentence: str) -> ArtError:
-        """What is wrong here."""
         return ArtError(f"{self.file}, line {self.line}: {sentence}")
 
 
@@ -59,11 +57,15 @@ class Item(NamedTuple):
             raise self.place.error(f"'{self.key}' takes two whole numbers, not {self.value!r}.")
         return tuple(int(word) for word in self.value.split())
 
-    def ramp(self, text: str) -> Ramp:
-        """A part of the value as colours."""
+    def ramp(self, text: str, palette: Optional[Sequence[RGB]] = None) -> Ramp:
+        """A part of the value as colours, of the palette where there is one."""
         if not re.fullmatch(r"[0-9a-f]{6}( [0-9a-f]{6})*", text):
             raise self.place.error(f"{text!r} is neither a name in [ramps] nor six digits of 0-9 and a-f.")
-        return tuple(tuple(bytes.fromhex(word)) for word in text.split())
+        ramp = tuple(tuple(bytes.fromhex(word)) for word in text.split())
+        for colour, word in zip(ramp, text.split()):
+            if palette is not None and colour not in palette:
+                raise self.place.error(f"the colour {word} is not in [palette].")
+        return ramp
 
 
 class Section(NamedTuple):
@@ -110,9 +112,7 @@ def read_sections(path: Path) -> List[Section]:
     return sections
 
 
-# ------------------------------------------------------------------------------------------------------
 # What the sections mean
-# ------------------------------------------------------------------------------------------------------
 
 
 class Test(NamedTuple):
@@ -168,11 +168,10 @@ class Kind(NamedTuple):
     letters: Dict[str, List[Letter]]  # the last one whose conditions hold counts
 
     def words(self, setting: str) -> List[str]:
-        """The words of a setting."""
         return self.settings.get(setting, "").split()
 
 
-COUNTS = ("label", "train", "test", "novel")
+COUNTS = ("label", "train", "test", "novel", "validation")
 NEEDED = (*COUNTS, "order", "caption", "line")
 SETTINGS = (*NEEDED, "like", "apart", "ramps", "layers", "alone", "deep", "stars")
 
@@ -207,18 +206,23 @@ class Art:
     """The drawings of a folder: colours, and for each class what its kinds have in common and the kinds."""
 
     def __init__(self, folder: Path = FOLDER / "art") -> None:
-        """Read all text files of the folder."""
         sections = [section for path in sorted(folder.glob("*.txt")) for section in read_sections(path)]
+        self.palette: Dict[RGB, str] = {}  # the colours in the order of their numbers, with their names
         self.ramps: Dict[str, Ramp] = {}
         self.drawings = {section.name: section for section in sections if section.head == "drawings"}
         self.groups: List[Tuple[Kind, List[Kind]]] = []
+        for item in [item for section in sections if section.head == "palette" for item in section.items]:
+            for i, colour in enumerate(item.ramp(item.value), 1):
+                if colour in self.palette or len(self.palette) == 256:
+                    raise item.place.error("[palette] has at most 256 colours, and none of them twice.")
+                self.palette[colour] = f"{item.key} {i}"
         for item in [item for section in sections if section.head == "ramps" for item in section.items]:
-            self.ramps[item.key] = item.ramp(item.value)
+            self.ramps[item.key] = item.ramp(item.value, self.palette)
         if "ink" not in self.ramps:
             raise ArtError(f"{folder} holds no drawings: no file *.txt has [ramps] with the colour 'ink'.")
         kind: Optional[Kind] = None  # what the sections are about: a class, then one of its kinds
         for section in sections:
-            if section.head in ("ramps", "drawings"):
+            if section.head in ("palette", "ramps", "drawings"):
                 continue
             stray = [item for item in section.items if not item.key]
             if section.head in ("class", "kind", "letters") and stray:
@@ -342,7 +346,7 @@ class Art:
             match = re.fullmatch(r"(.+?)( from (\d+))?( line (\S+))?( over| under)?", item.value)
             source = match[1] if match else item.value
             named = source in self.ramps or source in kind.words("ramps")
-            fixed = () if named else item.ramp(source)
+            fixed = () if named else item.ramp(source, self.palette)
             line, plane = match[5] or general.get("line", ""), (match[6] or "").strip()
             if line not in ("", "own", "none", *self.ramps, *kind.words("ramps")):
                 raise item.place.error(f"there is no colour {line!r} in [ramps].")
@@ -369,17 +373,12 @@ class Art:
         own = {choice.name for choice in kind.choices}
         choices = [choice for choice in common.choices if choice.name not in own] + kind.choices
         order, ramps = kind.words("order"), kind.words("ramps")
-
-        def word(choice: Choice) -> str:
-            rest = "ramps" if choice.name in ramps else "drawings"
-            return choice.name if choice.name in order else rest
-
-        return kind._replace(choices=[choice for name in order for choice in choices if word(choice) == name])
+        rest = {choice.name: "ramps" if choice.name in ramps else "drawings" for choice in choices}
+        when = {name: name if name in order else rest[name] for name in rest}  # the word of the order that it follows
+        return kind._replace(choices=[choice for name in order for choice in choices if when[choice.name] == name])
 
 
-# ------------------------------------------------------------------------------------------------------
 # A sprite
-# ------------------------------------------------------------------------------------------------------
 
 
 class Paint(NamedTuple):
@@ -391,11 +390,7 @@ class Paint(NamedTuple):
     source: Tuple[str, ...] = ()  # letter, layer and ramp
 
 
-Pixels = Dict[Tuple[int, int], Paint]  # by row and column
-
-
-def pick(rng: Dice, options: Sequence):
-    """One of the options, all equally likely."""
+def pick(rng: np.random.RandomState, options: Sequence):
     return options[rng.randint(len(options))]
 
 
@@ -404,9 +399,15 @@ def differ(a: RGB, b: RGB) -> bool:
     return sum(abs(x - y) for x, y in zip(a, b)) >= 135
 
 
-def outline(pixels: Pixels) -> Pixels:
+@lru_cache(maxsize=None)
+def nearest(colour: RGB, palette: Ramp) -> RGB:
+    """The colour of the palette that is the least away."""
+    return min(palette, key=lambda other: sum((a - b) ** 2 for a, b in zip(colour, other)))
+
+
+def outline(pixels: Dict[tuple, Paint]) -> Dict[tuple, Paint]:
     """The line round the pixels: each free place beside some of them gets the darkest of their inks."""
-    line: Pixels = {}
+    line = {}
     for (i, j), paint in pixels.items():
         if paint.ink is not None:
             for at in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)):
@@ -418,9 +419,8 @@ def outline(pixels: Pixels) -> Pixels:
 class Painter:
     """The choices made for one sprite, and the colours that follow from them."""
 
-    def __init__(self, art: Art, kind: Kind, rng: Dice) -> None:
-        """Make all choices of a kind."""
-        self.kind, self.ramps = kind, dict(art.ramps)
+    def __init__(self, art: Art, kind: Kind, rng: np.random.RandomState) -> None:
+        self.kind, self.ramps, self.palette = kind, dict(art.ramps), tuple(art.palette)
         self.chosen: Dict[str, Tuple[str, ...]] = {"kind": (kind.name,)}  # option and, of a colour, ramp
         self.said = {"kind": kind.name}
         self.layers: List[Tuple[str, Option]] = []
@@ -452,7 +452,6 @@ class Painter:
             self.layers = [layer for name in layers for layer in self.layers if layer[0] == name]
 
     def holds(self, tests: List[Test]) -> bool:
-        """Whether all conditions hold."""
         return all(test.wanted != test.names.isdisjoint(self.chosen.get(test.choice, ())) for test in tests)
 
     def paint(self, letter: str, layer: str, place: Place) -> Paint:
@@ -471,7 +470,7 @@ class Painter:
         if self.kind.words("deep") and not entry.fixed:
             part = 2 if sum(ramp[0]) > 230 else 1  # more of the common ink for pale ramps
             mixed = tuple(((4 - part) * a + part * b) // 4 for a, b in zip(ramp[0], self.ramps["ink"][0]))
-            ramp = (mixed, *ramp[1:])
+            ramp = (nearest(mixed, self.palette), *ramp[1:])
         line, ink = entry.line or self.kind.settings["line"], None
         if not entry.plane and line != "none":
             ink = ramp[0] if line == "own" else self.ramps[line][0]
@@ -480,11 +479,11 @@ class Painter:
         return self.paints[letter, layer]
 
     def draw(self) -> np.ndarray:
-        """The sprite in the middle of a canvas: uint8 (16, 16, 4), red, green, blue and alpha (0 or 255)."""
-        pixels: Pixels = {}
+        """The sprite in the middle of a canvas: int16 (16, 16), numbers of colours, -1 where nothing is drawn."""
+        pixels = {}  # paints by row and column
         for layer, option in self.layers:
             alone = layer in self.kind.words("alone")  # outlined before it is laid over the others
-            target: Pixels = {} if alone else pixels
+            target = {} if alone else pixels
             for i, j, letter in option.cells:
                 if letter == "_":
                     target.pop((i, j), None)
@@ -501,11 +500,11 @@ class Painter:
         # in the middle; a spare pixel goes to the top and the right
         top = (SIZE - min(rows) - max(rows)) // 2 + self.move[0]
         left = (SIZE - 1 - min(columns) - max(columns)) // 2 + self.move[1]
-        canvas = np.zeros((SIZE, SIZE, 4), np.uint8)
+        canvas = np.full((SIZE, SIZE), -1, np.int16)
         outside = set()
         for (i, j), paint in picture.items():
             if 0 <= top + i < SIZE and 0 <= left + j < SIZE:
-                canvas[top + i, left + j] = (*paint.colour, 255)
+                canvas[top + i, left + j] = self.palette.index(paint.colour)
             else:
                 outside.add((i, j))
         for _, option in reversed(self.layers) if outside else ():
@@ -528,7 +527,7 @@ def add_stars(canvas: np.ndarray, painter: Painter, star: Section) -> bool:
     """Draw a star twice where there is room, if possible with a margin; whether there was room for both."""
     result, drawing = canvas.copy(), star.items[0]
     for places in CORNERS:
-        free = np.pad(result[..., 3] == 0, 2, constant_values=True)
+        free = np.pad(result < 0, 2, constant_values=True)
         sites = [(r, c, reach >= STEPS) for reach in (2, 1) for r, c in places]
         room = next(((r, c) for r, c, near in sites if free[r : r + 5, c : c + 5][near].all()), None)
         if room is None:
@@ -536,18 +535,16 @@ def add_stars(canvas: np.ndarray, painter: Painter, star: Section) -> bool:
         for (i, j), letter in np.ndenumerate([list(row) for row in drawing.rows]):
             if letter != ".":
                 colour = painter.paint(letter, "stars", drawing.place).colour
-                result[room[0] - 1 + i, room[1] - 1 + j] = (*colour, 255)
+                result[room[0] - 1 + i, room[1] - 1 + j] = painter.palette.index(colour)
     canvas[:] = result
     return True
 
 
-# ------------------------------------------------------------------------------------------------------
 # The data set
-# ------------------------------------------------------------------------------------------------------
 
 
-def make_sprite(art: Art, kind: Kind, rng: Dice) -> Tuple[np.ndarray, str, tuple]:
-    """A random sprite: canvas uint8 (16, 16, 4), caption, recipe (all that is seen of the choices)."""
+def make_sprite(art: Art, kind: Kind, rng: np.random.RandomState) -> Tuple[np.ndarray, str, tuple]:
+    """A random sprite: canvas int16 (16, 16), caption, recipe (all that is seen of the choices)."""
     painter = Painter(art, kind, rng)
     canvas = painter.draw()
     chance, caption = float(kind.settings.get("stars", 0)), kind.settings["caption"]
@@ -558,50 +555,49 @@ def make_sprite(art: Art, kind: Kind, rng: Dice) -> Tuple[np.ndarray, str, tuple
 
 
 def place(canvas: np.ndarray, right: int = 0) -> np.ndarray:
-    """The sprite on white, moved a pixel left (-1) or right (1) where there is room: uint8 (16, 16, 3)."""
-    columns = np.nonzero(canvas[..., 3].any(0))[0]
+    """The sprite on the background, moved a pixel left (-1) or right (1) where there is room: uint8 (16, 16)."""
+    columns = np.nonzero((canvas >= 0).any(0))[0]
     if columns[0] + right >= 0 and columns[-1] + right < SIZE:
         canvas = np.roll(canvas, right, axis=1)
-    return np.where(canvas[..., 3:] > 0, canvas[..., :3], 255).astype(np.uint8)
+    return np.maximum(canvas, 0).astype(np.uint8)
 
 
-def is_variant(image: np.ndarray, others: List[np.ndarray], tolerance: int = 24) -> bool:
+def is_variant(image: np.ndarray, others: List[np.ndarray], palette: np.ndarray, tolerance: int = 24) -> bool:
     """True if the image, or it moved by a pixel, is within `tolerance` levels of another at every pixel."""
-    moved = [np.roll(image, right, axis=1).astype(np.int16) for right in (-1, 0, 1)]
-    stack = np.array(others, np.int16).reshape(-1, SIZE, SIZE, 3)
-    return any((np.abs(stack - one).max(axis=(1, 2, 3)) <= tolerance).any() for one in moved)
+    close = (abs(palette[:, None].astype(int) - palette) <= tolerance).all(2)  # (64, 64), which colours are
+    stack = np.array(others, np.uint8).reshape(-1, SIZE, SIZE)
+    return any(close[np.roll(image, right, axis=1), stack].all((1, 2)).any() for right in (-1, 0, 1))
 
 
-Sprite = Tuple[np.ndarray, str, int]  # image, caption, split
+def draw_kind(art: Art, kind: Kind, quota: Sequence[int], rng: np.random.RandomState, seen: Set[bytes]) -> List[tuple]:
+    """Sprites of one kind as (image, caption, split) until all splits but novel have their quota.
 
-
-def draw_kind(art: Art, kind: Kind, quota: Sequence[int], rng: Dice, seen: Set[bytes]) -> List[Sprite]:
-    """Sprites of one kind as (image, caption, split) until train and test have their quota.
-
-    A recipe belongs to one split for good, so that no variant of a training sprite is in another split. An
-    image that was drawn before is dropped. Sprites with a pair of words that is to be kept apart are novel.
+    A recipe belongs to one split for good, so that no variant of a sprite is in another split. An image that
+    was drawn before is dropped. Sprites with a pair of words that is to be kept apart are novel.
     """
     apart = ",".join(common.settings.get("apart", "") for common, _ in art.groups)
     pairs = [set(pair.split()) for pair in apart.split(",")]
-    sprites, split_of, count = [], {}, [0, 0, 0]
+    sprites, split_of, count, palette = [], {}, [0] * len(quota), np.array(list(art.palette))
+    usual = (TRAIN, TEST, VALIDATION)
     for _ in range(100 * sum(quota)):
         canvas, words, recipe = make_sprite(art, kind, rng)
         image = place(canvas)
         if image.tobytes() in seen:  # this recipe again: at another place
             image = place(canvas, pick(rng, (-1, 1)))
         if recipe not in split_of:
-            in_test = rng.random_sample() < quota[TEST] / (quota[TRAIN] + quota[TEST])
             is_novel = any(pair and pair <= set(words.split()) for pair in pairs)
-            split_of[recipe] = NOVEL if is_novel else TEST if in_test else TRAIN
+            numbers = np.bincount(list(split_of.values()), minlength=len(quota))
+            least = min(usual, key=lambda split: (numbers[split] + 1) / (quota[split] or 1e-9))  # for its quota
+            split_of[recipe] = NOVEL if is_novel else least
         split = split_of[recipe]
-        others = [other for other, _, its_split in sprites if (its_split == TRAIN) != (split == TRAIN)]
-        if count[split] < quota[split] and image.tobytes() not in seen and not is_variant(image, others):
+        others = [other for other, _, its_split in sprites if its_split != split]
+        if count[split] < quota[split] and image.tobytes() not in seen and not is_variant(image, others, palette):
             seen.add(image.tobytes())
             sprites.append((image, words, split))
             count[split] += 1
-        if count[TRAIN] == quota[TRAIN] and count[TEST] == quota[TEST]:
+        if all(count[split] == quota[split] for split in usual):
             return sprites
-    found = f"{count[TRAIN]} of {quota[TRAIN]} for train, {count[TEST]} of {quota[TEST]} for test"
+    found = ", ".join(f"{count[split]} of {quota[split]} for {COUNTS[1 + split]}" for split in usual)
     raise kind.place.error(f"the kind {kind.name!r} has too few different sprites: {found}.")
 
 
@@ -609,11 +605,12 @@ def draw_all(art: Art, seed: int = 0) -> Dict[str, np.ndarray]:
     """The arrays of sprites.npz: the same for the same seed, bit for bit (RandomState's stream is frozen)."""
     rows, seen = [], set()
     for label, (common, kinds) in enumerate(art.groups):
-        wanted, novel = [int(common.settings[split]) for split in ("train", "test", "novel")], []
+        wanted, novel = [int(common.settings[split]) for split in COUNTS[1:]], []
         for i, kind in enumerate(kinds):
             rng = np.random.RandomState(seed * 10007 + label * 101 + i)
-            quota = [n * (i + 1) // len(kinds) - n * i // len(kinds) for n in wanted[:NOVEL]]
-            drawn = draw_kind(art, kind, (*quota, NOVEL_PER_KIND), rng, seen)
+            quota = [n * (i + 1) // len(kinds) - n * i // len(kinds) for n in wanted]
+            quota[NOVEL] = NOVEL_PER_KIND
+            drawn = draw_kind(art, kind, quota, rng, seen)
             rows += [(*sprite, label) for sprite in drawn if sprite[2] != NOVEL]
             novel += [(*sprite, label) for sprite in drawn if sprite[2] == NOVEL]
         chosen = np.random.RandomState(seed + label).permutation(len(novel))[: wanted[NOVEL]]
@@ -621,6 +618,7 @@ def draw_all(art: Art, seed: int = 0) -> Dict[str, np.ndarray]:
     rows = [rows[i] for i in np.argsort([row[2] for row in rows], kind="stable")]
     return {
         "images": np.stack([row[0] for row in rows]),
+        "palette": np.array(list(art.palette), np.uint8),
         "labels": np.array([row[3] for row in rows], np.uint8),
         "captions": np.array([row[1] for row in rows]),
         "split": np.array([row[2] for row in rows], np.uint8),
@@ -633,7 +631,7 @@ def draw_sheet(art: Art, scale: int = 6, columns: int = 12) -> np.ndarray:
     kinds = [(common.name, kind) for common, kinds in art.groups for kind in kinds]
     side, cell, left, half = SIZE * scale, (SIZE + 1) * scale, 160, (len(kinds) + 1) // 2
     width = left + columns * cell + 3 * scale
-    sheet = Image.new("RGB", (2 * width, half * cell + 2 * scale), (238, 236, 230))
+    sheet, palette = Image.new("RGB", (2 * width, half * cell + 2 * scale), (238, 236, 230)), np.uint8(list(art.palette))
     for i, (name, kind) in enumerate(kinds):
         top, x = (i % half) * cell + scale, (i // half) * width
         label = Image.new("RGB", (left // 2 - scale, 26), (238, 236, 230))
@@ -641,7 +639,7 @@ def draw_sheet(art: Art, scale: int = 6, columns: int = 12) -> np.ndarray:
         sheet.paste(label.resize((2 * label.width, 2 * label.height)), (x + 2 * scale, top + side // 4))
         rng = np.random.RandomState(i)
         for j in range(columns):
-            image = Image.fromarray(place(make_sprite(art, kind, rng)[0]))
+            image = Image.fromarray(palette[place(make_sprite(art, kind, rng)[0])])
             sheet.paste(image.resize((side, side), Image.NEAREST), (x + left + j * cell, top))
     return np.asarray(sheet)
 
@@ -663,6 +661,8 @@ def main() -> None:
     except ArtError as error:
         sys.exit(str(error))
     np.savez_compressed(args.out, **data)
+    colours = "".join(f"{r:3d} {g:3d} {b:3d}\t{name}\n" for (r, g, b), name in art.palette.items())
+    args.out.with_name("palette.gpl").write_text(f"GIMP Palette\nName: Stable Diffusion nano\nColumns: 8\n#\n{colours}")
     print(f"{args.out}: {len(data['images'])} sprites, {args.out.stat().st_size / 1e6:.2f} MB")
 
 

@@ -3,10 +3,10 @@
     python data/pack_sprites.py FOLDER [--out data/sprites.npz] [--sheet sheet.png] [--tile 16]
 
 Each sub-folder of FOLDER is a class; pictures that lie in FOLDER itself are a class named after it. With
---tile, pictures larger than a tile are sheets and are cut into tiles. Every sprite becomes 16x16 pixels, RGB,
-on white; what is empty or there twice is dropped. Captions come from the names of files and folders, or from
-FOLDER/captions.csv (file,caption). A tenth becomes the test split, with all variants of a sprite on one side.
-Needs numpy and Pillow.
+--tile, pictures larger than a tile are sheets and are cut into tiles. Every sprite becomes 16x16 pixels on
+white, and all of them share a palette of at most --colours colours; what is empty or there twice is dropped.
+Captions come from the names of files and folders, or from FOLDER/captions.csv (file,caption). A tenth becomes
+the test split and a tenth the validation split, with all variants of a sprite on one side. Needs numpy and Pillow.
 """
 
 import argparse
@@ -25,7 +25,7 @@ import numpy as np
 from PIL import Image, ImageColor, ImageDraw, UnidentifiedImageError
 
 SIZE = 16  # pixels, the side of a sprite
-TRAIN, TEST, NOVEL = 0, 1, 2
+TRAIN, TEST, NOVEL, VALIDATION = 0, 1, 2, 3
 FORMATS = ("PNG", "GIF", "BMP", "JPEG", "TIFF", "WEBP")
 ENDINGS = (".png", ".gif", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
 MOST_PIXELS = 4096 * 4096  # a file of a few kilobytes can claim to be a picture of gigabytes
@@ -44,6 +44,7 @@ POSES = set(  # words that tell pictures of one thing apart
     "left right up down front back side top bottom north south east west open closed on off "
     "tiny small medium large big mini hd".split()
 )
+ENOUGH = 250_000  # pixels from which the colours of a palette are found
 COURSE_FILES = ("sprites_1788_16x16.npy", "sprite_labels_nc_1788_16x16.npy")
 COURSE_CLASSES = ("hero", "non-hero", "food", "spell", "side-facing")
 COURSE_PERIOD = 1788  # the labels of the course's 89,400 images repeat after so many
@@ -280,11 +281,6 @@ def read_folder(folder: Path, options: argparse.Namespace, counts: Counter) -> L
     return sprites
 
 
-def stack(sprites: Sequence[Sprite]) -> np.ndarray:
-    """The images (N, 16, 16, 3)."""
-    return np.array([sprite.image for sprite in sprites], np.uint8).reshape(-1, SIZE, SIZE, 3)
-
-
 def group_variants(names: Sequence[Tuple]) -> List[Tuple]:
     """A group for each sprite: its name, but runs of 8 neighbours where too many have the same.
 
@@ -320,15 +316,60 @@ def alike_pairs(images: np.ndarray, background: Sequence[int]) -> Iterator[Tuple
                 yield min(i, j), max(i, j), gap.max()
 
 
-def drop_duplicates(sprites: List[Sprite], background: Sequence[int], counts: Counter) -> Tuple[List, List]:
-    """The sprites that are there for the first time, and the group of each: its variants and look-alikes."""
-    groups = group_variants([sprite.name for sprite in sprites])
+def colours_in(images: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """The colours of images (N, 16, 16, 3) as one number each, (N, 16, 16), and which there are, (U,)."""
+    codes, there = np.zeros(images.shape[:3], np.int32), np.zeros(1 << 24, bool)
+    for channel in range(3):
+        codes = codes * 256 + images[..., channel]
+    there[codes] = True
+    return codes, np.flatnonzero(there)
+
+
+def to_palette(images: np.ndarray, background: Sequence[int], colours: int) -> Tuple[np.ndarray, np.ndarray]:
+    """Images (N, 16, 16, 3) as numbers of colours (N, 16, 16), and the palette (K, 3) with the background as number 0.
+
+    Up to `colours` colours stay as they are; of more, Pillow makes so many, and each becomes the nearest of them.
+    """
+    codes, own = colours_in(images)
+    unique = np.stack([own >> 16, own >> 8 & 255, own & 255], 1)  # (U, 3)
+    rest = unique[(unique != background).any(1)]
+    if len(rest) >= colours:
+        pixels = images.reshape(-1, 3)
+        pixels = pixels[(pixels != background).any(1)]
+        picture = Image.fromarray(pixels[None, :: -(-len(pixels) // ENOUGH)])
+        picture = picture.quantize(colours - 1, Image.Quantize.MEDIANCUT, kmeans=10, dither=Image.Dither.NONE)
+        rest = np.unique(np.reshape(picture.getpalette(), (-1, 3))[: colours - 1], axis=0)
+    palette = np.array([background, *sorted(rest.tolist(), key=sum)])
+    number = np.zeros(1 << 24, np.uint8)  # of the nearest colour
+    for k in range(0, len(own), 4096):
+        number[own[k : k + 4096]] = ((unique[k : k + 4096, None] - palette) ** 2).sum(2).argmin(1)
+    return number[codes], palette.astype(np.uint8)
+
+
+def decibels(before: np.ndarray, after: np.ndarray) -> float:
+    """Peak signal-to-noise ratio of images uint8 (N, 16, 16, 3), infinite if they are the same."""
+    parts = range(0, len(before), 1000)
+    total = sum(np.square(before[k : k + 1000].astype(int) - after[k : k + 1000]).sum() for k in parts)
+    return 10 * np.log10(255**2 * before.size / total) if total else np.inf
+
+
+def first_of_each(images: np.ndarray, counts: Counter) -> List[int]:
+    """Where each of the images is there for the first time."""
     first: Dict[bytes, int] = {}
-    for i, sprite in enumerate(sprites):
-        first.setdefault(sprite.image.tobytes(), i)
-    counts[EXACT] = len(sprites) - len(first)
-    sprites, groups = [sprites[i] for i in first.values()], [groups[i] for i in first.values()]
-    pairs = sorted(alike_pairs(stack(sprites), background))
+    for i, image in enumerate(images):
+        first.setdefault(image.tobytes(), i)
+    counts[EXACT] = len(images) - len(first)
+    return list(first.values())
+
+
+def drop_duplicates(looks: Sequence[np.ndarray], names: Sequence, background: Sequence, counts: Counter) -> Tuple:
+    """Which sprites are there for the first time, and the group of each: its variants and look-alikes.
+
+    `looks` are all sprites as they were and as they are in the palette: what is alike in either is alike.
+    """
+    groups, first = group_variants(names), first_of_each(looks[-1], counts)
+    groups = [groups[i] for i in first]
+    pairs = sorted(pair for images in looks for pair in alike_pairs(images[first], background))
     dropped, leader = set(), {group: group for group in groups}
 
     def root(group: Tuple) -> Tuple:
@@ -344,8 +385,8 @@ def drop_duplicates(sprites: List[Sprite], background: Sequence[int], counts: Co
         if i not in dropped and j not in dropped:
             leader[root(groups[j])] = root(groups[i])
     counts[NEAR] = len(dropped)
-    kept = [i for i in range(len(sprites)) if i not in dropped]
-    return [sprites[i] for i in kept], [root(groups[i]) for i in kept]
+    kept = [i for i in range(len(first)) if i not in dropped]
+    return [first[i] for i in kept], [root(groups[i]) for i in kept]
 
 
 def make_captions(words: Sequence[Sequence[str]], labels: Sequence[str], known: Container[str]) -> List[str]:
@@ -379,10 +420,11 @@ def split_off_novel(captions: Sequence[str], labels: np.ndarray, pairs: Sequence
     return split
 
 
-def split_off_test(split: np.ndarray, labels: np.ndarray, groups: List, captions: List, share: float) -> None:
-    """Move whole groups from train to test, in place: this share of each class, one at least of two or more.
+def split_off(split: np.ndarray, labels: np.ndarray, groups: List, captions: List, share: float) -> None:
+    """Move whole groups from train to test, then to validation, in place: this share of each class for each.
 
-    Half the sprites of a word stay in train, where there is a choice: test asks for nothing never seen.
+    Each gets one group at least where that leaves another in train. Half the sprites of a word stay in train,
+    where there is a choice: test asks for nothing never seen.
     """
     rng, members = np.random.RandomState(0), defaultdict(list)  # of each group, those in train
     for i in np.flatnonzero(split == TRAIN):
@@ -391,19 +433,26 @@ def split_off_test(split: np.ndarray, labels: np.ndarray, groups: List, captions
     least = {word: number / 2 for word, number in left.items()}
     for label in np.unique(labels):
         own = [group for group in members.values() if labels[group[0]] == label]
-        own = [own[k] for k in rng.permutation(len(own))] if len(own) > 1 else []
-        target, chosen = max(1, round(share * sum(len(group) for group in own))), []
-        for group in own:
-            loss = count_words(captions[i] for i in group)
-            harmless = all(left[word] - loss[word] >= least[word] for word in loss)
-            if harmless and len(chosen) + len(group) <= target:
-                chosen += group
-                left.subtract(loss)
-        split[chosen or min(own, key=len, default=[])] = TEST  # where none would do, the smallest
+        own = [own[k] for k in rng.permutation(len(own))] if len(own) > 1 else own
+        target = max(1, round(share * sum(len(group) for group in own)))
+        for number in (TEST, VALIDATION):
+            chosen = []
+            for group in own if len(own) > 1 else []:
+                loss = count_words(captions[i] for i in group)
+                harmless = all(left[word] - loss[word] >= least[word] for word in loss)
+                if harmless and sum(map(len, chosen)) + len(group) <= target:
+                    chosen.append(group)
+                    left.subtract(loss)
+            if len(own) > 1 and not chosen:  # where none would do, the smallest
+                chosen = [min(own, key=len)]
+                left.subtract(count_words(captions[i] for i in chosen[0]))
+            for group in chosen:
+                split[group] = number
+            own = [group for group in own if split[group[0]] == TRAIN]
 
 
-def read_course(folder: Path, counts: Counter) -> Tuple[np.ndarray, np.ndarray, List[int]]:
-    """The course's images (N, 16, 16, 3), none twice, labels (N,) and groups: the index modulo 1,788."""
+def read_course(folder: Path) -> Tuple[np.ndarray, np.ndarray]:
+    """The course's images (N, 16, 16, 3) and labels (N,)."""
     arrays = []
     for name in COURSE_FILES:
         try:
@@ -415,12 +464,7 @@ def read_course(folder: Path, counts: Counter) -> Tuple[np.ndarray, np.ndarray, 
     if images.dtype != np.uint8 or images.shape[1:] != (SIZE, SIZE, 3) or one_hot.shape != expected:
         found = f"{images.dtype} {images.shape} and labels {one_hot.shape}"
         raise SystemExit(f"{folder}: expected images uint8 (N, 16, 16, 3) and labels (N, 5), found {found}")
-    first: Dict[bytes, int] = {}
-    for i in range(len(images)):
-        first.setdefault(images[i].tobytes(), i)
-    chosen = list(first.values())
-    counts["read"], counts[EXACT] = len(images), len(images) - len(chosen)
-    return images[chosen], one_hot[chosen].argmax(1), [i % COURSE_PERIOD for i in chosen]
+    return np.asarray(images), one_hot.argmax(1)
 
 
 def draw_sheet(data: Dict[str, np.ndarray], columns: int = 32, scale: int = 3) -> Image.Image:
@@ -437,7 +481,7 @@ def draw_sheet(data: Dict[str, np.ndarray], columns: int = 32, scale: int = 3) -
         text = f"{name}: {len(own)} sprites, {tests} of them test ({', '.join(captions)})"
         draw.text((scale, top + 8), text.encode("latin-1", "replace").decode("latin-1"), fill=(20, 20, 30))
         for k, place in enumerate(np.linspace(0, len(own) - 1, min(len(own), most)).round().astype(int)):
-            image = data["images"][own[place]].repeat(scale, 0).repeat(scale, 1)
+            image = data["palette"][data["images"][own[place]]].repeat(scale, 0).repeat(scale, 1)
             row, column = divmod(k, columns)
             sheet.paste(Image.fromarray(image), (scale + column * cell, top + head + row * cell))
         top += head + rows[label] * cell
@@ -459,21 +503,23 @@ def write_whole(path: Path, write: Callable[[Any], None]) -> None:
             os.unlink(temporary)
 
 
-def summary(data: Dict[str, np.ndarray], counts: Counter) -> str:
+def summary(data: Dict[str, np.ndarray], counts: Counter, loss: float) -> str:
     """What was read, dropped and kept, and a table of the classes."""
     words, names = count_words(data["captions"].tolist()), data["class_names"].tolist()
     lines = [f"read     {counts['read']} pictures"]
     lines += [f"cut      {counts['sheets']} of them into {counts['tiles']} tiles"] if counts["sheets"] else []
     lines += [f"dropped  {counts[reason]} {reason}" for reason in REASONS]
     lines += [f"kept     {len(data['labels'])} sprites"]
+    lost = f"{loss:.1f} dB" if loss < np.inf else "exact"
+    lines += [f"colours  {counts['colours']} with the background, {len(data['palette'])} kept: {lost}"]
     lines += [f"words    {len(words)} in the captions, {counts['rare words']} rare ones folded away"]
     if counts["finer"]:
         lines += [f"coarse   {counts['finer']} of them lost details finer than a sprite's pixel: try --smooth"]
     width = max(len(name) for name in ["class", *names])
-    lines += ["", f"{'class':{width}}  train   test  novel"]
+    lines += ["", f"{'class':{width}}  train   test  novel  validation"]
     for label, name in enumerate(names):
-        train, test, novel = np.bincount(data["split"][data["labels"] == label], minlength=3)
-        lines += [f"{name:{width}} {train:6d} {test:6d} {novel:6d}"]
+        train, test, novel, validation = np.bincount(data["split"][data["labels"] == label], minlength=4)
+        lines += [f"{name:{width}} {train:6d} {test:6d} {novel:6d} {validation:11d}"]
     return "\n".join(lines)
 
 
@@ -498,14 +544,17 @@ def read_options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
     parser.add_argument("--spacing", type=int, default=0, help="pixels between two tiles of a sheet (0)")
     parser.add_argument("--background", default="white", help="the colour under what is transparent (white)")
     parser.add_argument("--smooth", action="store_true", help="average areas even where 16 divides the size")
+    parser.add_argument("--colours", type=int, default=64, help="the most colours, background included (64)")
     parser.add_argument("--min-word", type=int, default=20, help="sprites a word needs to be kept (20)")
-    parser.add_argument("--test", type=float, default=0.1, help="the share of the test split (0.1)")
+    parser.add_argument("--test", type=float, default=0.1, help="the share of test, and of validation (0.1)")
     parser.add_argument("--novel", nargs="+", default=[], metavar="PAIR", help='pairs of words: "blue slime"')
     options = parser.parse_args(arguments)
     if bool(options.folder) == bool(options.course):
         parser.error("name a FOLDER, or --course DIR")
     if any(len(set(pair.split())) != 2 for pair in options.novel):
         parser.error('--novel takes pairs of words, each pair in quotes: --novel "blue slime" "red bat"')
+    if not 2 <= options.colours <= 256:
+        parser.error("--colours lies between 2 and 256")
     if min(options.margin, options.spacing) < 0 or not 0 < options.test < 1:
         parser.error("--margin and --spacing are at least 0, and --test lies between 0 and 1")
     try:
@@ -523,36 +572,52 @@ def main(arguments: Optional[Sequence[str]] = None) -> None:
     Image.MAX_IMAGE_PIXELS = MOST_PIXELS
     warnings.simplefilter("ignore")
     warnings.simplefilter("error", Image.DecompressionBombWarning)
+    background, name = options.background[:3], clean(str(options.folder))
     if options.course:
-        images, labels, groups = read_course(options.course, counts)
-        class_names: Sequence[str] = COURSE_CLASSES
+        before, labels = read_course(options.course)
+        counts["read"] = len(before)
+    else:
+        sprites = read_folder(options.folder, options, counts)
+        if not sprites:
+            raise SystemExit(f"{name}: nothing to pack: of {counts['read']} pictures none was kept")
+        before = np.stack([sprite.image for sprite in sprites])
+    images, palette = to_palette(before, background, options.colours)
+    if options.course:
+        kept, class_names = first_of_each(images, counts), list(COURSE_CLASSES)
+        labels, groups = labels[kept], [i % COURSE_PERIOD for i in kept]
         captions = [class_names[label] for label in labels]
     else:
-        name = clean(str(options.folder))
-        sprites = read_folder(options.folder, options, counts)
-        sprites, groups = drop_duplicates(sprites, options.background[:3], counts)
+        drawn = (images != images[:, :1, :1]).any((1, 2))  # not so faint that the palette leaves nothing of it
+        before, images, sprites = before[drawn], images[drawn], [sprites[i] for i in np.flatnonzero(drawn)]
+        counts[EMPTY] += len(drawn) - len(sprites)
+        if not sprites:
+            raise SystemExit(f"{name}: nothing to pack: with {options.colours} colours every sprite is of one colour")
+        kept, groups = drop_duplicates((before, palette[images]), [s.name for s in sprites], background, counts)
+        sprites = [sprites[i] for i in kept]
         class_names = sorted({sprite.label for sprite in sprites})
-        if not class_names:
-            raise SystemExit(f"{name}: nothing to pack: of {counts['read']} pictures none was kept")
         if len(class_names) > 256:
             raise SystemExit(f"{name}: {len(class_names)} classes, but at most 256 fit in the file")
-        images, labels = stack(sprites), np.array([class_names.index(sprite.label) for sprite in sprites])
+        labels = np.array([class_names.index(sprite.label) for sprite in sprites])
         frequency = Counter(word for sprite in sprites for word in sprite.words)
         common = {word for word, number in frequency.items() if number >= options.min_word}
         counts["rare words"] = len(frequency) - len(common)
         captions = make_captions([s.words for s in sprites], [s.label for s in sprites], common)
+    before, images = before[kept], images[kept]
+    used = np.union1d(0, images)  # what was dropped may have had colours of its own
+    palette, images = palette[used], np.searchsorted(used, images).astype(np.uint8)
+    counts["colours"] = len(np.union1d(colours_in(before)[1], int(bytes(background).hex(), 16)))
     split = split_off_novel(captions, labels, options.novel)
-    split_off_test(split, labels, groups, captions, options.test)
+    split_off(split, labels, groups, captions, options.test)
     if not (split == TEST).any():
         print("no sprite is left for the test split, which the notebooks need: add other sprites", file=sys.stderr)
     seen = count_words(caption for caption, number in zip(captions, split) if number == TRAIN)
     captions = make_captions([c.split() for c in captions], [class_names[k] for k in labels], seen)
-    data = {"images": images, "labels": labels.astype(np.uint8), "split": split}
+    data = {"images": images, "palette": palette, "labels": labels.astype(np.uint8), "split": split}
     data.update({"captions": np.array(captions), "class_names": np.array(class_names)})
     packed = io.BytesIO()  # Python 3.8 says more than a sentence if a zip file cannot be finished
     np.savez_compressed(packed, **data)
     write_whole(options.out, lambda file: file.write(packed.getbuffer()))
-    print(summary(data, counts))
+    print(summary(data, counts, decibels(before, palette[images])))
     print(f"\n{clean(str(options.out))}: {options.out.stat().st_size / 1e6:.2f} MB")
     if options.sheet:
         write_whole(options.sheet, lambda file: draw_sheet(data).save(file, format="PNG"))

@@ -15,21 +15,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from notebooks import definitions
 from PIL import Image
 
 PROGRAM = Path(__file__).resolve().parent.parent / "data" / "pack_sprites.py"
 spec = importlib.util.spec_from_file_location("pack_sprites", PROGRAM)
 pack_sprites = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(pack_sprites)
-TRAIN, TEST, NOVEL = 0, 1, 2
+TRAIN, TEST, NOVEL, VALIDATION = 0, 1, 2, 3
 WHITE = (255, 255, 255)
+POOL = np.random.RandomState(12345).randint(0, 256, (60, 3)).astype(np.uint8)
 
 
 def drawn(seed, side=16, colours=6):
-    """A picture of few colours, different for each seed: uint8 (side, side, 3)."""
+    """A picture of few colours, different for each seed, of 60 in all: uint8 (side, side, 3)."""
     rng = np.random.RandomState(seed)
-    return rng.randint(0, 256, (colours, 3)).astype(np.uint8)[rng.randint(0, colours, (side, side))]
+    return POOL[rng.permutation(60)[:colours]][rng.randint(0, colours, (side, side))]
+
+
+def painted(seed, colours):
+    """A picture of any number of colours: uint8 (16, 16, 3)."""
+    rng = np.random.RandomState(seed)
+    return rng.randint(0, 256, (colours, 3)).astype(np.uint8)[rng.randint(0, colours, (16, 16))]
 
 
 def save(path, picture, **options):
@@ -67,13 +73,19 @@ def run(*args):
     return subprocess.CompletedProcess(args, code, *texts)
 
 
+def load(out):
+    """The arrays of a file, and as `rgb` the sprites in their colours."""
+    with np.load(out, allow_pickle=False) as file:
+        data = {name: file[name] for name in file.files}
+    return {**data, "rgb": data["palette"][data["images"]]}
+
+
 def pack(folder, *args, run=run, **options):
     """The arrays that come out, and what the program said."""
     out = folder.parent / f"{folder.name}.npz"
-    done = run(folder, "--out", out, *args, **options)
+    done = run(folder, "--out", out, "--colours", 256, *args, **options)
     assert done.returncode == 0, done.stderr
-    with np.load(out, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}, done
+    return load(out), done
 
 
 def packed(tmp_path, picture, *args, name="one.png", **options):
@@ -81,12 +93,12 @@ def packed(tmp_path, picture, *args, name="one.png", **options):
     save(tmp_path / "folder" / name, picture, **options)
     data, _ = pack(tmp_path / "folder", *args)
     assert len(data["images"]) == 1
-    return data["images"][0]
+    return data["rgb"][0]
 
 
 def as_seen(data):
     """The split of each sprite by its bytes."""
-    return {image.tobytes(): number for image, number in zip(data["images"], data["split"])}
+    return {image.tobytes(): number for image, number in zip(data["rgb"], data["split"])}
 
 
 # The file
@@ -96,10 +108,11 @@ def test_the_file_is_what_the_notebooks_read(tmp_path):
     for i in range(60):
         save(tmp_path / "pack" / ("food" if i % 3 else "heroes") / f"thing{chr(97 + i % 7) * 3}_{i}.png", drawn(i))
     data, done = pack(tmp_path / "pack")
-    read = definitions("01.ddpm.ipynb").load_data(str(tmp_path / "pack.npz"))
-    assert sorted(read) == ["captions", "class_names", "images", "labels", "split"]
-    assert data["images"].shape == (60, 16, 16, 3)
-    assert data["images"].dtype == data["labels"].dtype == data["split"].dtype == np.uint8
+    assert sorted(data) == ["captions", "class_names", "images", "labels", "palette", "rgb", "split"]
+    assert data["images"].shape == (60, 16, 16)
+    assert data["palette"].shape == (61, 3)  # those of the pictures, and the background
+    for name in ("images", "palette", "labels", "split"):
+        assert data[name].dtype == np.uint8
     assert data["captions"].dtype.kind == data["class_names"].dtype.kind == "U"
     assert data["class_names"].tolist() == ["food", "heroes"]
     assert np.bincount(data["labels"]).tolist() == [40, 20]
@@ -112,7 +125,8 @@ def test_same_folder_same_bytes(tmp_path):
     for name, order in (("a/pack", pictures), ("b/pack", pictures[::-1])):
         for path, picture in order:
             save(tmp_path / name / path, picture)
-        pack(tmp_path / name, "--min-word", "2", run=run_program, env={**os.environ, "PYTHONHASHSEED": str(ord(name[0]))})
+        options = {"run": run_program, "env": {**os.environ, "PYTHONHASHSEED": str(ord(name[0]))}}
+        pack(tmp_path / name, "--min-word", "2", "--colours", "16", **options)
     assert (tmp_path / "a" / "pack.npz").read_bytes() == (tmp_path / "b" / "pack.npz").read_bytes()
 
 
@@ -210,16 +224,16 @@ def test_sixteen_bits(tmp_path):
     path.parent.mkdir()
     path.write_bytes(png(16, 16, 16, 0, rows))
     data, _ = pack(tmp_path / "folder")
-    assert (data["images"][0] == (levels >> 8)[..., None]).all()
+    assert (data["rgb"][0] == (levels >> 8)[..., None]).all()
     clear = struct.pack(">I", 2) + b"tRNS" + struct.pack(">H", levels[3, 3])
     path.write_bytes(png(16, 16, 16, 0, rows, extra=clear + struct.pack(">I", zlib.crc32(clear[4:]))))
     data, _ = pack(tmp_path / "folder")
-    assert (data["images"][0][3, 3] == 255).all()
-    assert (data["images"][0][3, 4] == 52).all()
-    colours = np.dstack([levels, levels[::-1], levels.T]).astype(">u2")
+    assert (data["rgb"][0][3, 3] == 255).all()
+    assert (data["rgb"][0][3, 4] == 52).all()
+    colours = np.dstack([levels, levels[::-1], levels.T]).astype(">u2")[:, :8].repeat(2, 1)  # 128 colours
     path.write_bytes(png(16, 16, 16, 2, b"".join(b"\0" + row.tobytes() for row in colours)))
     data, _ = pack(tmp_path / "folder")
-    assert (data["images"][0] == colours >> 8).all()
+    assert (data["rgb"][0] == colours >> 8).all()
 
 
 def test_interlaced(tmp_path):
@@ -229,7 +243,7 @@ def test_interlaced(tmp_path):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "one.png").write_bytes(png(16, 16, 8, 2, rows, interlaced=1))
     data, _ = pack(tmp_path / "folder")
-    assert (data["images"][0] == picture).all()
+    assert (data["rgb"][0] == picture).all()
 
 
 def test_cmyk(tmp_path):
@@ -244,7 +258,7 @@ def test_first_frame_of_an_animation(tmp_path):
         save(tmp_path / name[0] / "folder" / name, frames[0], save_all=True, append_images=frames[1:], duration=100)
         data, _ = pack(tmp_path / name[0] / "folder")
         assert len(data["images"]) == 1
-        assert (data["images"][0] == palette_picture(None)[1]).all()
+        assert (data["rgb"][0] == palette_picture(None)[1]).all()
 
 
 def test_exif_orientation_is_ignored(tmp_path):
@@ -354,7 +368,7 @@ def test_sheets_are_cut(tmp_path, margin, spacing, trailing):
     save(tmp_path / "pack" / "food" / "fruit_sheet.png", sheet_of(tiles, 4, margin, spacing, trailing))
     options = ("--tile", 16, "--margin", margin, "--spacing", spacing, "--min-word", 1)
     data, done = pack(tmp_path / "pack", *options)
-    assert {image.tobytes() for image in data["images"]} == {tile.tobytes() for tile in tiles}
+    assert {image.tobytes() for image in data["rgb"]} == {tile.tobytes() for tile in tiles}
     assert set(data["captions"].tolist()) == {"fruit"}
     assert "1 of them into 12 tiles" in done.stdout
 
@@ -366,7 +380,7 @@ def test_tiles_of_any_size_and_loose_pictures_beside_them(tmp_path):
     data, _ = pack(tmp_path / "pack", "--tile", "32x48")
     assert len(data["images"]) == 7
     assert drawn(7).tobytes() in as_seen(data)
-    assert ((data["images"] == 255).all((1, 3)).sum(1) > 4).sum() == 6  # the six are padded at the sides
+    assert ((data["rgb"] == 255).all((1, 3)).sum(1) > 4).sum() == 6  # the six are padded at the sides
 
 
 def test_empty_and_repeated_tiles_are_dropped_and_counted(tmp_path):
@@ -446,12 +460,12 @@ def test_captions_from_folders_and_class(tmp_path):
     save(tmp_path / "pack" / "player" / "axes" / "017.png", drawn(2))
     save(tmp_path / "pack" / "player" / "icon_3.png", drawn(3))
     data, _ = pack(tmp_path / "pack", "--min-word", "1")
-    by_image = dict(zip((image.tobytes() for image in data["images"]), data["captions"].tolist()))
-    if data["split"].any():  # a word that only the test split has is dropped
-        by_image.pop(data["images"][data["split"] == TEST][0].tobytes())
+    by_image = dict(zip((image.tobytes() for image in data["rgb"]), data["captions"].tolist()))
+    for image in data["rgb"][data["split"] != TRAIN]:  # a word that only test or validation has is dropped
+        by_image.pop(image.tobytes())
     expected = {0: "long red hair", 1: "blue potion", 2: "axes", 3: "player"}
     kept = {i: by_image[drawn(i).tobytes()] for i in range(4) if drawn(i).tobytes() in by_image}
-    assert len(kept) == 3
+    assert len(kept) == 2
     assert kept == {i: expected[i] for i in kept}
 
 
@@ -462,7 +476,7 @@ def test_captions_csv(tmp_path):
     table = "\n".join([*rows, "old_3.png,", "gone.png,x"])
     (tmp_path / "pack" / "captions.csv").write_text(table, encoding="utf-8-sig")
     data, done = pack(tmp_path / "pack", "--min-word", "1", "--test", "0.01")
-    of = dict(zip((image.tobytes() for image in data["images"]), data["captions"].tolist()))
+    of = dict(zip((image.tobytes() for image in data["rgb"]), data["captions"].tolist()))
     captions = [of[drawn(i).tobytes()] for i in range(6)]
     assert captions == ["red shiny apple", "blue bird", "green tree", "old", "old", "old"]
     assert "there is no picture 'gone.png'" in done.stderr
@@ -509,7 +523,7 @@ def test_near_duplicates_are_dropped_and_what_differs_is_kept(tmp_path):
     data, done = pack(tmp_path / "pack")
     assert "1 exact duplicates" in done.stdout
     assert "1 near duplicates" in done.stdout
-    kept = {image.tobytes() for image in data["images"]}
+    kept = {image.tobytes() for image in data["rgb"]}
     assert kept == {picture.tobytes() for i, picture in enumerate(pictures) if i != 2}
 
 
@@ -565,13 +579,13 @@ def test_fruits_in_files_and_in_a_sheet(tmp_path):
     for name, fruit in fruits.items():
         save(tmp_path / "Food Pack" / "Froots n Veggies" / f"{name}.png", fruit)
     data, _ = pack(tmp_path / "Food Pack", "--min-word", "1", "--test", "0.01")
-    assert set(data["captions"].tolist()) - {"froots veggies"} <= {"apple", "bell pepper", "corn on cob", "green apple"}
+    assert set(data["captions"].tolist()) - {"froots n veggies"} <= {"apple", "bell pepper", "corn on cob", "green apple"}
     clear = np.zeros((16, 16, 4), np.uint8)
     tiles = [np.dstack([fruit, np.full((16, 16), 255, np.uint8)]) for fruit in fruits.values()] + [clear, clear]
     rows = [np.concatenate(tiles[i : i + 3], 1) for i in (0, 3)]
     save(tmp_path / "FrootsnVeggies" / "sheet.png", np.concatenate(rows))
     data, done = pack(tmp_path / "FrootsnVeggies", "--tile", "16")
-    assert {image.tobytes() for image in data["images"]} == {fruit.tobytes() for fruit in fruits.values()}
+    assert {image.tobytes() for image in data["rgb"]} == {fruit.tobytes() for fruit in fruits.values()}
     assert set(data["captions"].tolist()) == {"frootsnveggies"}
 
 
@@ -637,6 +651,30 @@ def test_a_class_of_two_sprites_has_one_in_test_and_of_one_none(tmp_path):
     data, _ = pack(tmp_path / "pack")
     assert data["class_names"].tolist() == ["frames", "one", "two"]
     assert np.bincount(data["labels"][data["split"] == TEST], minlength=3).tolist() == [0, 0, 1]
+    assert not (data["split"] == VALIDATION).any()  # train keeps a sprite of each class
+
+
+def test_a_tenth_of_each_class_is_validation_and_three_things_are_one_in_each_split(tmp_path):
+    sizes = {"three": 3, "ten": 10, "more": 50, "most": 200}
+    for k, (name, n) in enumerate(sizes.items()):
+        for i in range(n):
+            save(tmp_path / "pack" / name / f"{i}.png", drawn(1000 * k + i))
+    for share, expected in ((None, (1, 1, 5, 20)), (0.2, (1, 2, 10, 40))):
+        data, done = pack(tmp_path / "pack", *(("--test", share) if share else ()))
+        for split in (TEST, VALIDATION):
+            of = dict(zip(data["class_names"].tolist(), np.bincount(data["labels"][data["split"] == split]).tolist()))
+            assert of == dict(zip(sizes, expected))
+        table = [line.split() for line in done.stdout.splitlines()]
+        assert ["class", "train", "test", "novel", "validation"] in table
+        assert ["ten", str(10 - 2 * expected[1]), str(expected[1]), "0", str(expected[1])] in table
+
+
+def test_however_large_the_share_train_keeps_half_of_each_class(tmp_path):
+    for i in range(40):
+        save(tmp_path / "pack" / "ab"[i % 2] / f"{i}.png", drawn(i))
+    data, _ = pack(tmp_path / "pack", "--test", 0.9)
+    assert (np.bincount(data["labels"][data["split"] == TRAIN]) >= 9).all()  # a group too many may go where none fits
+    assert {TRAIN, TEST, VALIDATION} == set(data["split"].tolist())
 
 
 def test_a_pack_without_a_test_sprite_says_so(tmp_path):
@@ -707,9 +745,11 @@ def test_novel_pairs_never_take_a_whole_class(tmp_path):
 
 def test_course(tmp_path):
     rng = np.random.RandomState(0)
-    first = rng.randint(0, 256, (1788, 16, 16, 3)).astype(np.uint8)
+    first = POOL[rng.randint(0, 60, (1788, 16, 16))]
     variants = first.copy()
-    variants[:, 0, 0] ^= 255
+    variants[:, 0, 0] = POOL[::-1][rng.randint(0, 30, 1788)]
+    assert (variants != first).any((1, 2, 3)).sum() > 1700
+    variants[:, 0, 1] = 255
     images = np.concatenate([first, first, variants])
     classes = np.arange(1788) % 5
     (tmp_path / "course").mkdir()
@@ -718,9 +758,9 @@ def test_course(tmp_path):
     out, sheet = tmp_path / "out.npz", tmp_path / "sheet.png"
     done = run("--course", tmp_path / "course", "--out", out, "--sheet", sheet)
     assert done.returncode == 0, done.stderr
-    data = definitions("01.ddpm.ipynb").load_data(str(out))
+    data = load(out)
     assert data["class_names"].tolist() == ["hero", "non-hero", "food", "spell", "side-facing"]
-    assert (data["images"] == np.concatenate([first, variants])).all()
+    assert (data["rgb"] == np.concatenate([first, variants])).all()
     assert (data["labels"] == np.tile(classes, 2)).all()
     assert "1788 exact duplicates" in done.stdout
     halves = data["split"].reshape(2, 1788)
@@ -745,6 +785,105 @@ def test_course_that_is_not_there_or_something_else(tmp_path):
     assert done.returncode != 0
     assert "sprites_1788_16x16.npy: cannot be read" in done.stderr
     assert not (tmp_path / "out.npz").exists()
+
+
+# The palette
+
+
+def decibels(before, after):
+    """Peak signal-to-noise ratio, straight from its definition."""
+    return 10 * np.log10(255**2 / ((before.astype(float) - after.astype(float)) ** 2).mean())
+
+
+def palette_line(done):
+    """Colours that there were, colours kept, and what that loses, from what the program said."""
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("colours ")]
+    words = line.split()
+    return int(words[1]), int(words[5]), " ".join(words[7:])
+
+
+@pytest.mark.parametrize("extra", [0, 1])
+def test_exact_up_to_the_number_of_colours_and_no_further(tmp_path, extra):
+    own = np.random.RandomState(7).randint(0, 250, (63 + extra, 3)).astype(np.uint8)  # and white makes 64, or 65
+    pictures = []
+    for i in range(8):
+        picture = np.full((16, 16, 3), 255, np.uint8)
+        picture[2:14, 2:14] = own[np.random.RandomState(i).permutation(np.arange(144) % len(own)).reshape(12, 12)]
+        pictures.append(picture)
+        save(tmp_path / "pack" / f"{i}.png", picture)
+    data, done = pack(tmp_path / "pack", "--colours", 64)
+    there, kept, loss = palette_line(done)
+    assert there == 64 + extra
+    assert kept == len(data["palette"])
+    assert kept == 64 or extra and 60 <= kept < 64  # Pillow may find two colours that are one
+    assert (loss == "exact") == (extra == 0)
+    assert (data["rgb"] == np.stack(pictures)).all() == (extra == 0)
+    assert (data["palette"][0] == 255).all()
+    assert ((data["images"] == 0) == (np.stack(pictures) == 255).all(3)).all()  # the background, and nothing else
+    assert len({tuple(colour) for colour in data["palette"].tolist()}) == len(data["palette"])  # none twice
+
+
+@pytest.mark.parametrize("colours", [2, 16, 64, 256])
+def test_many_colours_are_brought_to_the_number_asked_for_and_the_loss_is_told(tmp_path, colours):
+    pictures = np.stack([painted(i, 100) for i in range(30)])
+    pictures[:, :3] = 255
+    for i, picture in enumerate(pictures):
+        save(tmp_path / "pack" / f"{i:02d}.png", picture)
+    data, done = pack(tmp_path / "pack", "--colours", colours)
+    there, kept, loss = palette_line(done)
+    assert there == len(np.unique(pictures.reshape(-1, 3), axis=0))
+    assert kept == len(data["palette"]) == colours
+    assert data["images"].max() == colours - 1
+    assert (data["images"][:, :3] == 0).all()
+    assert loss == f"{decibels(pictures, data['rgb']):.1f} dB"
+    distance = ((pictures[:, :, :, None].astype(int) - data["palette"]) ** 2).sum(4)
+    assert (np.take_along_axis(distance, data["images"][..., None].astype(int), 3)[..., 0] == distance.min(3)).all()
+    others = painted(99, colours - 1).reshape(-1, 3)[: colours - 1]  # control: colours that nobody chose
+    drawn_at_random = np.concatenate([[(255, 255, 255)], others])
+    distance = ((pictures[:, :, :, None].astype(int) - drawn_at_random) ** 2).sum(4)
+    if colours > 2:
+        assert decibels(pictures, drawn_at_random[distance.argmin(3)]) < decibels(pictures, data["rgb"]) - 0.5
+
+
+def test_the_background_is_number_0_also_where_no_sprite_shows_it(tmp_path):
+    for i in range(4):
+        save(tmp_path / "pack" / f"{i}.png", drawn(i))
+    data, done = pack(tmp_path / "pack", "--background", "#102030")
+    assert data["palette"][0].tolist() == [16, 32, 48]
+    assert (data["images"] > 0).all()
+    assert palette_line(done)[1:] == (len(data["palette"]), "exact")
+    assert len(data["palette"]) == 1 + len(np.unique(np.stack([drawn(i) for i in range(4)]).reshape(-1, 3), axis=0))
+
+
+def test_sprites_that_the_palette_makes_the_same_are_duplicates(tmp_path):
+    shapes = [np.random.RandomState(k).randint(0, 2, (16, 16)) for k in (1, 2)]
+    pairs = (((40, 40, 40), (80, 40, 40)), ((200, 60, 60), (160, 60, 60)))  # before: further apart than near duplicates
+    for i, (dark, other) in enumerate(pairs):
+        for k, colour in enumerate((dark, other)):
+            picture = np.where(shapes[i][..., None] > 0, np.array(colour), 255).astype(np.uint8)
+            save(tmp_path / "pack" / f"{'ab'[i] * 3}{'cd'[k] * 3}.png", picture)
+    data, done = pack(tmp_path / "pack")
+    assert len(data["images"]) == 4
+    data, done = pack(tmp_path / "pack", "--colours", "3")
+    assert len(data["images"]) == 2
+    assert "2 exact duplicates" in done.stdout
+
+
+def test_a_sprite_of_which_the_palette_leaves_nothing_is_dropped(tmp_path):
+    for i in range(6):
+        save(tmp_path / "pack" / f"{i}.png", np.where(drawn(i) > 127, 0, 255).astype(np.uint8))
+    faint = np.full((16, 16, 3), 255, np.uint8)
+    faint[5:9, 5:9] = 235
+    save(tmp_path / "pack" / "faint.png", faint)
+    data, done = pack(tmp_path / "pack")
+    assert len(data["images"]) == 7
+    data, done = pack(tmp_path / "pack", "--colours", "4")
+    assert len(data["images"]) == 6
+    assert "1 empty or of one colour" in done.stdout
+    save(tmp_path / "opaque" / "0.png", drawn(0) // 2)
+    done = run(tmp_path / "opaque", "--colours", 2, "--out", tmp_path / "opaque.npz")
+    assert done.returncode == 1
+    assert "nothing to pack: with 2 colours every sprite is of one colour" in done.stderr
 
 
 # When things go wrong
@@ -866,6 +1005,8 @@ def test_nothing_to_pack_is_an_error_and_writes_nothing(tmp_path, content):
         (("x", "--tile", "16x"), "'16x' is no size"),
         (("x", "--margin", "-1"), "at least 0"),
         (("x", "--test", "1.5"), "between 0 and 1"),
+        (("x", "--colours", "257"), "between 2 and 256"),
+        (("x", "--colours", "1"), "between 2 and 256"),
         (("x", "--background", "whitish"), "'whitish' is no colour"),
         (("x", "--novel", "blue"), "pairs of words"),
     ],
@@ -878,7 +1019,7 @@ def test_options_that_make_no_sense(options, sentence):
 
 def test_a_disk_that_is_full_leaves_the_old_file(tmp_path):
     for i in range(60):
-        save(tmp_path / "pack" / f"{i}.png", drawn(i, colours=200))
+        save(tmp_path / "pack" / f"{i}.png", painted(i, 200))
     out = tmp_path / "pack.npz"
     out.write_bytes(b"what was there")
     limit = 5000  # bytes that a file may have
@@ -906,12 +1047,13 @@ def test_the_sheet_shows_each_class(tmp_path):
         save(tmp_path / "pack" / ("gems" if i < 40 else "tools") / f"{i:02d}.png", drawn(i))
     sheet = tmp_path / "pack" / "sheet.png"  # inside the pack: the next run must not pack it
     for _ in range(2):
-        data, _ = pack(tmp_path / "pack", "--sheet", sheet)
+        data, _ = pack(tmp_path / "pack", "--sheet", sheet, "--colours", "16")
         assert len(data["images"]) == 70
-    picture = np.asarray(Image.open(sheet))
-    assert (picture[24:72, 3:51][::3, ::3] == data["images"][0]).all()
+    picture = np.asarray(Image.open(sheet))  # in the colours of the palette
+    assert len(data["palette"]) == 16
+    assert (picture[24:72, 3:51][::3, ::3] == data["rgb"][0]).all()
     second = 24 + 2 * 51  # below the two rows of the first class
-    assert (picture[second + 24 : second + 72, 3:51][::3, ::3] == data["images"][40]).all()
+    assert (picture[second + 24 : second + 72, 3:51][::3, ::3] == data["rgb"][40]).all()
     for top in (0, second):
         label = picture[top : top + 24]
         assert 20 < (label.max(-1) < 100).sum() < label.size / 10  # dark letters
