@@ -1,11 +1,18 @@
 # make run trains everything; make test checks everything, WORKERS tests at a time; make help lists the rest.
-PYTHON ?= python3
+PYTHON ?= $(shell command -v python3 || command -v python || echo python3)
 VENV ?= .venv
 WORKERS ?= 2
-BIN := $(VENV)/bin
-NOTEBOOKS := $(wildcard 0*.ipynb)
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+NOTEBOOKS := $(filter-out %.partial.ipynb,$(wildcard 0*.ipynb))
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test test-browser lab lint quality figures clean
+# No environment yet, or its set-up broke off: it is set up (again).
+ifneq ($(shell $(BIN)/python -m pip --version 2>&1 | cut -d' ' -f1),pip)
+$(shell rm -f $(VENV)/*-ready)
+.PHONY: $(VENV)/pyvenv.cfg
+endif
+
+.PHONY: help run test test-quick test-browser lab lint quality clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -17,6 +24,9 @@ test: $(VENV)/test-ready  ## lint, then the whole test suite
 	$(BIN)/ruff check . && $(BIN)/ruff format --check data tests tools
 	$(BIN)/ruff check --line-length 88 $(NOTEBOOKS) && $(BIN)/ruff format --check --line-length 88 $(NOTEBOOKS)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+test-quick: $(VENV)/test-ready  ## only the tests that run no notebook: under a minute
+	$(BIN)/python -m pytest -m quick
 
 test-browser: $(VENV)/browser-ready  ## open every notebook in JupyterLab with a real browser (Chromium) and use it
 	$(BIN)/python -m pytest -m browser -s
@@ -30,24 +40,22 @@ lint: $(VENV)/test-ready  ## check and format the code, notebooks included
 quality: $(VENV)/test-ready  ## measure the committed weights: one table
 	$(BIN)/python tools/quality.py --json tools/quality.json --md tools/quality.md
 
-figures: $(VENV)/test-ready  ## draw the figures of the notebooks' text again (not their plots)
-	$(BIN)/python tools/figures.py
-
 clean:  ## remove .venv and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache tools/.cache tools/__pycache__ tests/__pycache__
 
-$(VENV)/bin/python:
+$(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.8 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 8) else 0'
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo 'This Python cannot make environments: install its venv, on Debian and Ubuntu by: sudo apt install python3-venv'; exit 1; }
+	$(PYTHON) -m venv $(if $(wildcard $@),--clear) $(VENV)
 
-$(VENV)/run-ready: requirements.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+$(VENV)/run-ready: requirements.txt | $(VENV)/pyvenv.cfg
+	$(PIP) -r requirements.txt
 	@touch $@
 
-$(VENV)/test-ready: requirements-dev.txt requirements.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/test-ready: requirements-dev.txt requirements.txt | $(VENV)/pyvenv.cfg
+	$(PIP) -r requirements-dev.txt
 	@touch $@ $(VENV)/run-ready
 
 $(VENV)/browser-ready: $(VENV)/test-ready
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'playwright>=1.40' || echo 'no Playwright: its tests will be skipped'
+	$(PIP) 'playwright>=1.40' || echo 'no Playwright: its tests will be skipped'
 	@touch $@

@@ -5,12 +5,10 @@ import os
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, here and in every kernel
 
-import shutil
-
 import pytest
-from helpers import TINY, cut_off, execute, thrice
+from helpers import TINY, cut_off, execute, lay_out, save_vae, solutions, thrice
 from nbclient.exceptions import CellExecutionError
-from notebooks import NOTEBOOKS, ROOT, read
+from notebooks import NOTEBOOKS, read
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -38,27 +36,24 @@ def runs():
 
 @pytest.fixture
 def first_run(name, runs, offline, tmp_path_factory):
-    """The notebook trained with tiny parameters, every cell twice, with the folder it ran in.
+    """The notebook trained with tiny parameters, every cell twice, then its solutions, with the folder it ran in.
 
     It ran offline, with a HOME and TMPDIR of its own beside the folder; what Jupyter, matplotlib and torch keep for
     themselves goes elsewhere.
     """
     if name not in runs:
         base = tmp_path_factory.mktemp("first")
-        folder = base / "work"
-        (folder / "data").mkdir(parents=True)
-        shutil.copy(ROOT / "data" / "sprites.npz", folder / "data")
+        folder = lay_out(base / "work")
         if name == NOTEBOOKS[2]:
-            shutil.copytree(ROOT / "assets" / "vae_latent_2d_emb4", folder / "assets" / "vae_latent_2d_emb4")
-            shutil.copy(ROOT / "assets" / "SHA256SUMS", folder / "assets")
+            save_vae(folder)
         env = {**os.environ, "PYTHONPATH": str(offline)}
         for variable in ("HOME", "TMPDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR"):
             env[variable] = str(base / variable)
             (base / variable).mkdir()
-        for variable in ("SD_NANO_URL", "MPLBACKEND", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        for variable in ("MPLBACKEND", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
             env.pop(variable, None)
         try:
-            runs[name] = folder, execute(thrice(read(name)), folder, env, TRAIN=True, **TINY[name[:2]])
+            runs[name] = folder, execute(thrice(read(name), solutions(name)), folder, env, TRAIN=True, **TINY[name[:2]])
         except CellExecutionError as error:
             runs[name] = error
     if isinstance(runs[name], CellExecutionError):

@@ -1,629 +1,517 @@
-"""The mathematics of 01.ddpm.ipynb: against diffusers, autograd and closed forms. Nothing real is trained."""
+"""The mathematics of 01.ddpm.ipynb: against diffusers, Bayes, autograd and closed forms. Nothing real is trained.
 
+And what holds for all three notebooks: what two of them share is the same text, and no default is bound to a constant.
+"""
+
+import ast
 import math
+import warnings
 
-import measures
+import matplotlib
 import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler, DDPMScheduler
 from diffusers.models.embeddings import get_timestep_embedding
-from notebooks import ROOT, definitions
+from notebooks import NOTEBOOKS, ROOT, code_cells, definitions
+from torch.nn import functional as F
 
-nb = definitions("01.ddpm.ipynb")
-T = 500
-TYPES = {"eps": "epsilon", "v": "v_prediction", "x_0": "sample"}
-KINDS = {"eps": nb.EpsDenoiser, "v": nb.VDenoiser, "x_0": nb.SpriteDenoiser}
-SCHEDULES = {"linear": (nb.linear_beta, "linear"), "cosine": (nb.cosine_beta, "squaredcos_cap_v2")}
-CLASSES = 5
-
-
-def scheduler(kind, schedule="cosine", target="eps", **more):
-    betas = {"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": SCHEDULES[schedule][1]}
-    return kind(num_train_timesteps=T, **betas, prediction_type=TYPES[target], clip_sample=True, **more)
+matplotlib.use("Agg")
+pytestmark = pytest.mark.quick
+NAME = "01.ddpm.ipynb"
+COLOURS = [[255, 255, 255], [0, 0, 0], [255, 0, 0], [200, 10, 90], [17, 18, 19], [0, 90, 250], [7, 200, 7]]
+PALETTE = torch.tensor(COLOURS) / 127.5 - 1
 
 
-def schedule(name):
-    return nb.to_alpha_bar(SCHEDULES[name][0](T))
+def statements(name):
+    """The statements of a notebook at its top level, each with its source."""
+    for cell in code_cells(name):
+        lines = cell.source.splitlines()
+        for node in ast.parse(cell.source).body:
+            first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", ()))])
+            yield node, "\n".join(lines[first - 1 : node.end_lineno])
 
 
-def seeded(seed):
+def run(module, *starts):
+    """Execute in a module those statements of its notebook that begin like this, in the notebook's order."""
+    count = 0
+    for _, source in statements(module.__name__):
+        if source.startswith(starts):
+            exec(source, module.__dict__)
+            count += 1
+    assert count >= len(starts)
+
+
+def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-class Dummy(torch.nn.Module):
-    """Some smooth function of its inputs in place of a network."""
-
-    def forward(self, x_t, t, y):
-        factor = (1 + 0.3 * torch.sin(t.float() / 50 + y))[:, None, None, None]
-        return torch.tanh(1.3 * x_t.roll(1, -1) - 0.2) * factor
-
-
-class Constant(torch.nn.Module):
-    """The same answer whatever is asked."""
-
-    def __init__(self, answer):
-        super().__init__()
-        self.answer = answer
-
-    def forward(self, x_t, t, y, last=False):
-        return torch.as_tensor(self.answer).expand_as(x_t)
-
-
-def denoiser(target, net=None):
-    return KINDS[target](net or Dummy(), schedule("cosine"))
-
-
-def target_of(name, x_0, eps, t, alpha_bar):
-    """What a network of each kind is asked for."""
-    a = nb.at(alpha_bar, t)
-    return {"eps": eps, "x_0": x_0, "v": a.sqrt() * eps - (1 - a).sqrt() * x_0}[name]
-
-
-def small_palette_model(colours=7, extra=4, below=150):
-    """A palette denoiser with random weights, away from the zeros it starts with."""
+def stirred(module):
+    """The module with its parameters away from the values that they start with, zeros above all."""
     torch.manual_seed(0)
-    palette = torch.randint(0, 256, (colours, 3), dtype=torch.uint8)
-    model = nb.make_ddpm(16, CLASSES, extra, palette, below)
     with torch.no_grad():
-        for parameter in model.parameters():
+        for parameter in module.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
-    return model
+    return module.eval()
+
+
+def small(name, **constants):
+    """The definitions of a notebook with 40 random sprites in seven colours in place of the data."""
+    module = definitions(name)
+    module.palette, module.K, module.N, module.data_id = PALETTE, len(PALETTE), 40, "these sprites"
+    module.index_train = torch.randint(7, (40, 16, 16), generator=seeded())
+    module.CLASSES, module.y_train = list("abcde"), torch.arange(40) % 5
+    module.__dict__.update(constants)
+    return module
+
+
+def set_T(module, T):
+    """Another number of steps, with the notebook's own schedule."""
+    module.T = T
+    run(module, "steps = ", "f = ", "alpha_bar = ")
+
+
+@pytest.fixture
+def nb():
+    module = small(NAME, BATCH=8, WIDTH=16)
+    set_T(module, 500)
+    return module
 
 
 @pytest.fixture
 def batch():
+    """Sprites, noise and classes."""
     torch.manual_seed(0)
-    return torch.randn(6, 3, 16, 16), torch.randn(6, 3, 16, 16), torch.tensor([0, 1, 2, 3, 4, 0])
+    return torch.rand(6, 3, 16, 16) * 2 - 1, torch.randn(6, 3, 16, 16), torch.arange(6) % 5
 
 
-@pytest.fixture(scope="module")
-def real():
-    """Some real training and test sprites, uint8 (n, 16, 16, 3)."""
-    with np.load(ROOT / "data" / "sprites.npz") as data:
-        images, split = data["images"], data["split"]
-    return torch.from_numpy(images[split == 0][::20]), torch.from_numpy(images[split == 1][::40])
+def dummy(net, x_t, t, y):
+    """Some smooth guess of the sprite, beyond -1 and 1 here and there."""
+    factor = (1 + 0.3 * torch.sin(t.float() / 50 + y))[:, None, None, None]
+    return torch.tanh(1.3 * x_t.roll(1, -1) - 0.2) * factor
+
+
+def scheduler(kind, alpha_bar, **more):
+    """A sampler of diffusers with our schedule, for a network that guesses the sprite."""
+    betas = (1 - alpha_bar[1:].double() / alpha_bar[:-1].double()).numpy()
+    return kind(len(betas), trained_betas=betas, prediction_type="sample", clip_sample=True, **more)
+
+
+def stopped_at(call, loss_of):
+    """The loss, but its call of this number stops as a user does who presses the stop button."""
+    calls = []
+
+    def loss(net, i):
+        calls.append(i)
+        if len(calls) == call:
+            raise KeyboardInterrupt
+        return loss_of(net, i)
+
+    return loss
 
 
 # --- the forward process ---
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
-def test_schedules_equal_those_of_diffusers(name):
-    theirs = scheduler(DDPMScheduler, name)
-    beta = SCHEDULES[name][0](T)
-    assert beta.shape == (T + 1,)
-    assert beta[0] == 0
-    torch.testing.assert_close(beta[1:], theirs.betas.float(), rtol=2e-4, atol=1e-7)
-    torch.testing.assert_close(schedule(name)[1:], theirs.alphas_cumprod.float(), rtol=2e-4, atol=1e-7)
-    assert schedule(name)[0] == 1
+@pytest.mark.parametrize("T", [30, 500, 1000])
+def test_the_schedule_is_the_cosine_schedule_of_diffusers_up_to_its_clamp(nb, T):
+    set_T(nb, T)
+    theirs = DDPMScheduler(T, beta_schedule="squaredcos_cap_v2").alphas_cumprod.float().clamp(min=1e-5)
+    torch.testing.assert_close(nb.alpha_bar[1:], theirs, rtol=2e-4, atol=1e-7)
+    assert (nb.alpha_bar[0], len(nb.alpha_bar)) == (1, T + 1)
+    assert nb.alpha_bar[-1].item() == pytest.approx(1e-5)
+    assert (nb.alpha_bar.diff() <= 0).all()
+    linear = DDPMScheduler(T, beta_schedule="linear").alphas_cumprod.float()
+    assert (nb.alpha_bar[1:] - linear).abs().max() > 0.1
 
 
-@pytest.mark.parametrize("name", SCHEDULES)
-def test_forward_process_equals_that_of_diffusers(name, batch):
+def test_the_forward_process_equals_that_of_diffusers_and_has_the_moments_of_eq_1(nb, batch):
     x_0, eps, _ = batch
     t = torch.tensor([1, 2, 100, 250, 499, 500])
-    theirs = scheduler(DDPMScheduler, name).add_noise(x_0, eps, t - 1)
-    torch.testing.assert_close(nb.q_sample(x_0, t, eps, schedule(name)), theirs, rtol=1e-4, atol=1e-5)
+    theirs = scheduler(DDPMScheduler, nb.alpha_bar)
+    torch.testing.assert_close(nb.q_sample(x_0, t, eps), theirs.add_noise(x_0, eps, t - 1), rtol=1e-4, atol=1e-5)
+    assert (nb.q_sample(x_0, t, eps) - theirs.add_noise(x_0, eps, t - 2)).abs().max() > 1e-3
+    assert torch.equal(nb.q_sample(x_0, torch.zeros(6).long(), eps), x_0)
+    x_t = nb.q_sample(torch.full((300, 3, 16, 16), 0.7), torch.full((300,), 120), torch.randn(300, 3, 16, 16))
+    assert x_t.mean().item() == pytest.approx(0.7 * nb.alpha_bar[120].sqrt().item(), abs=0.01)
+    assert x_t.var().item() == pytest.approx(1 - nb.alpha_bar[120].item(), rel=0.02)
 
 
-def test_steps_of_the_forward_process_compose_to_the_closed_form():
-    beta, alpha_bar = nb.cosine_beta(T), schedule("cosine")
-    factor, variance = 1.0, 0.0
-    for t in range(1, T + 1):
-        factor = factor * math.sqrt(1 - beta[t])
-        variance = (1 - beta[t].item()) * variance + beta[t].item()
-        assert factor == pytest.approx(alpha_bar[t].sqrt().item(), abs=1e-5)
-        assert variance == pytest.approx(1 - alpha_bar[t].item(), abs=1e-5)
-    x_t = nb.q_step(torch.full((200_000,), 0.7), beta[300], seeded(0))
-    assert x_t.mean().item() == pytest.approx(0.7 * math.sqrt(1 - beta[300]), abs=2e-3)
-    assert x_t.var().item() == pytest.approx(beta[300].item(), rel=0.02)
+@pytest.mark.parametrize(("loss", "target"), [("loss_eps", 1), ("loss_x_0", 0)])
+def test_losses_are_squared_errors_of_what_they_ask_for_at_every_step_from_1_to_T(nb, loss, target):
+    set_T(nb, 5)
+    seen, i = [], torch.arange(40).repeat(5)
+    torch.manual_seed(3)
+    found = getattr(nb, loss)(lambda *asked: seen.append(asked) or 0.3 * asked[0], i)
+    torch.manual_seed(3)
+    x_0, eps, x_t, t = nb.noised(i)
+    assert torch.equal(x_0, PALETTE[nb.index_train[i]].permute(0, 3, 1, 2))
+    assert sorted(set(t.tolist())) == [1, 2, 3, 4, 5]
+    torch.testing.assert_close(x_t, nb.q_sample(x_0, t, eps))
+    assert all(torch.equal(a, b) for a, b in zip(seen[0], (x_t, t, nb.y_train[i])))
+    assert found.item() == pytest.approx((0.3 * x_t - (x_0, eps)[target]).square().mean().item())
+    assert found.item() != pytest.approx((0.3 * x_t - (eps, x_0)[target]).square().mean().item())
+
+
+# --- guesses ---
+
+
+def test_eq_4_inverts_eq_1(nb, batch):
+    x_0, eps, y = batch
+    t = torch.tensor([1, 50, 150, 250, 350, 450])
+    x_t = nb.q_sample(x_0, t, eps)
+    torch.testing.assert_close(nb.guess_eps(lambda *asked: eps, x_t, t, y), x_0, atol=1e-4, rtol=1e-3)
+    assert (nb.guess_eps(lambda *asked: 0.9 * eps, x_t, t, y) - x_0).abs().max() > 0.1
+    assert nb.guess_x_0(lambda *asked: asked, x_t, t, y) == (x_t, t, y)
+
+
+def test_the_mean_colour_is_the_average_by_the_softmax(nb):
+    scores = 2 * torch.randn(2, 7, 16, 16, generator=seeded())
+    found = nb.mean_colour(scores)
+    assert found.shape == (2, 3, 16, 16)
+    for b, row, column in ((0, 0, 0), (1, 3, 9), (1, 15, 2)):
+        powers = scores[b, :, row, column].exp()
+        expected = sum(power / powers.sum() * colour for power, colour in zip(powers, PALETTE))
+        torch.testing.assert_close(found[b, :, row, column], expected)
+    sure = 200.0 * F.one_hot(nb.index_train, 7).permute(0, 3, 1, 2)
+    torch.testing.assert_close(nb.mean_colour(sure), nb.to_sprites(nb.index_train))
+
+
+def test_the_loss_of_colours_is_cross_entropy_and_five_times_the_squared_error(nb):
+    i, scores = torch.arange(8), torch.randn(8, 7, 16, 16, generator=seeded())
+    found = nb.loss_colours(lambda *asked: scores, i).item()
+    chances = scores.softmax(1)
+    entropy = -chances.gather(1, nb.index_train[i][:, None]).log().mean().item()
+    mean = (chances[:, :, None] * PALETTE.view(1, 7, 3, 1, 1)).sum(1)
+    squares = (mean - PALETTE[nb.index_train[i]].permute(0, 3, 1, 2)).square().mean().item()
+    assert found == pytest.approx(entropy + 5 * squares, rel=1e-5)
+    assert found != pytest.approx(entropy + squares, rel=1e-2)
+
+
+def test_best_colours_are_those_of_the_highest_score_at_step_1(nb, batch):
+    x, _, y = batch
+    scores, seen = torch.randn(6, 7, 16, 16, generator=seeded()), []
+    drawn = nb.best_colours(lambda *asked: seen.append(asked) or scores, x, y)
+    assert torch.equal(drawn.permute(0, 2, 3, 1), PALETTE[scores.argmax(1)])
+    assert torch.equal(seen[0][0], x)
+    assert seen[0][1].tolist() == [1] * 6
+    assert torch.equal(seen[0][2], y)
+
+
+def test_nearest_colours_are_nearest_and_leave_real_sprites_alone(nb, batch):
+    x = batch[0]
+    distance = (x.permute(0, 2, 3, 1)[..., None, :] - PALETTE).square().sum(-1)  # (6, 16, 16, 7)
+    assert torch.equal(nb.nearest_colours(x).permute(0, 2, 3, 1), PALETTE[distance.argmin(-1)])
+    data, _ = nb.read_data(str(ROOT / "data" / "sprites.npz"))
+    nb.palette = torch.tensor(data["palette"]) / 127.5 - 1
+    real = nb.to_sprites(torch.tensor(data["images"][::500]).long())
+    assert torch.equal(nb.nearest_colours(real), real)
+    assert not torch.equal(nb.nearest_colours(real + 0.5), real)
 
 
 # --- samplers ---
 
 
-@pytest.mark.parametrize("target", TYPES)
-@pytest.mark.parametrize("t", [500, 499, 250, 2, 1])
-def test_one_ancestral_step_equals_that_of_diffusers(target, t, batch):
-    x_t, _, y = batch
-    t_batch = torch.full((6,), t)
-    theirs = scheduler(DDPMScheduler, target=target, variance_type="fixed_small")
-    expected = theirs.step(Dummy()(x_t, t_batch, y), t - 1, x_t, generator=seeded(7)).prev_sample
-    z = torch.randn(6, 3, 16, 16, generator=seeded(7))
-    ours = nb.p_sample(denoiser(target), x_t, t_batch, y, schedule("cosine"), z)
-    torch.testing.assert_close(ours, expected, rtol=1e-3, atol=1e-3)
+def watched(nb, sampler, x_0, **how):
+    """x_t by t along a chain, whose guess is x_0."""
+    kept = {}
+
+    def guess(net, x_t, t, y):
+        kept[int(t[0])] = x_t
+        return x_0
+
+    end = sampler(None, guess, torch.zeros(len(x_0)).long(), **how)
+    return kept, end
 
 
-@pytest.mark.parametrize("target", TYPES)
+@pytest.mark.parametrize(("s", "t"), [(1, 2), (299, 300), (100, 400)])
+def test_a_step_of_algorithm_2_draws_from_the_posterior_of_bayes(nb, s, t):
+    """A step from t to s is the first of a chain whose schedule has these two steps only."""
+    a_prev, a = nb.alpha_bar[[s, t]].double()
+    nb.alpha_bar, nb.T = nb.alpha_bar[[0, s, t]], 2
+    torch.manual_seed(0)
+    kept, end = watched(nb, nb.sample_ancestral, torch.full((300, 3, 16, 16), 0.4))
+    assert (end - 0.4).abs().max() < 1e-5
+    grid = torch.linspace(-8, 8, 400_001, dtype=torch.float64)
+
+    def posterior(x_t):
+        """q(x_t | x_s) times q(x_s | x_0) on a grid of x_s: mean and variance."""
+        log_p = -((x_t - (a / a_prev).sqrt() * grid) ** 2) / (2 * (1 - a / a_prev))
+        weight = (log_p - (grid - a_prev.sqrt() * 0.4) ** 2 / (2 * (1 - a_prev))).softmax(0)
+        mean = (weight * grid).sum()
+        return mean.item(), (weight * (grid - mean) ** 2).sum().item()
+
+    (at_0, variance), (at_1, _) = posterior(0.0), posterior(1.0)  # the mean is a straight line in x_t
+    rest = kept[1] - at_0 - (at_1 - at_0) * kept[2]
+    assert rest.mean().item() == pytest.approx(0, abs=5e-3)
+    assert rest.var().item() == pytest.approx(variance, rel=0.02)
+    assert (rest * kept[2]).mean().item() == pytest.approx(0, abs=5e-3)
+    assert ((kept[1] - at_0) * kept[2]).mean().item() > 0.02  # as it would be for a mean without x_t
+
+
+@pytest.mark.parametrize("T", [30, 500])
+def test_algorithm_2_equals_that_of_diffusers(nb, T):
+    set_T(nb, T)
+    y, theirs = torch.arange(2), scheduler(DDPMScheduler, nb.alpha_bar, variance_type="fixed_small")
+    torch.manual_seed(5)
+    ours = nb.sample_ancestral(None, dummy, y)
+    torch.manual_seed(5)
+    x_t = torch.randn(2, 3, 16, 16)
+    for t in range(T - 1, -1, -1):
+        x_t = theirs.step(dummy(None, x_t, torch.full_like(y, t + 1), y), t, x_t).prev_sample
+    torch.testing.assert_close(ours, x_t, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("eta", [0.0, 1.0])
 @pytest.mark.parametrize("steps", [20, 100])
-def test_a_whole_ddim_chain_equals_that_of_diffusers(target, steps, batch):
-    x, _, y = batch
-    theirs = scheduler(DDIMScheduler, target=target, timestep_spacing="trailing")
+def test_ddim_equals_that_of_diffusers(nb, steps, eta, batch):
+    y = batch[2]
+    theirs, seen = scheduler(DDIMScheduler, nb.alpha_bar, timestep_spacing="trailing"), []
     theirs.set_timesteps(steps)
-    trace = []
-    ours = nb.sample(denoiser(target), x, y, schedule("cosine"), steps=steps, trace=trace)
-    assert [t - 1 for t, _, _ in trace] == theirs.timesteps.tolist()
-    for i, t in enumerate(theirs.timesteps):
-        output = Dummy()(x, torch.full((6,), int(t) + 1), y)
-        x = theirs.step(output, t, x, eta=0.0, use_clipped_model_output=True).prev_sample
-        if i == 0:  # a single step
-            torch.testing.assert_close(trace[1][1], x, rtol=1e-3, atol=1e-4)
-    torch.testing.assert_close(ours, x, rtol=1e-3, atol=1e-3)
+    torch.manual_seed(5)
+    ours = nb.sample(None, lambda net, x_t, t, y: seen.append(int(t[0])) or dummy(net, x_t, t, y), y, steps, eta)
+    assert [t - 1 for t in seen] == theirs.timesteps.tolist()
+    torch.manual_seed(5)
+    x_t = torch.randn(6, 3, 16, 16)
+    for t in theirs.timesteps:
+        output = dummy(None, x_t, torch.full_like(y, int(t) + 1), y)
+        x_t = theirs.step(output, t, x_t, eta=eta, use_clipped_model_output=True).prev_sample
+    torch.testing.assert_close(ours, x_t, rtol=1e-3, atol=2e-3)
 
 
-def test_ddim_with_fresh_noise_is_ancestral_sampling(batch):
-    x_T, _, y = batch
-    alpha_bar, net = nb.to_alpha_bar(nb.cosine_beta(30)), nb.SpriteDenoiser(Dummy(), None)
-    ddim = nb.sample(net, x_T, y, alpha_bar, steps=30, eta=1.0, generator=seeded(1))
-    ancestral = nb.ancestral(net, x_T, y, alpha_bar, seeded(1))
-    torch.testing.assert_close(ddim, ancestral, rtol=1e-3, atol=1e-4)
-    assert (ancestral - nb.ancestral(net, x_T, y, alpha_bar, seeded(1), fresh=0.0)).abs().max() > 0.1
+def test_ddim_with_all_steps_and_fresh_noise_is_algorithm_2(nb, batch):
+    set_T(nb, 60)
+    drawn = []
+    for sampler, how in ((nb.sample_ancestral, {}), (nb.sample, {"steps": 60}), (nb.sample, {"steps": 60, "eta": 0.0})):
+        torch.manual_seed(1)
+        drawn.append(sampler(None, dummy, batch[2], **how))
+    torch.testing.assert_close(drawn[1], drawn[0], rtol=1e-3, atol=1e-3)
+    assert (drawn[2] - drawn[0]).abs().max() > 0.1
 
 
-def test_without_fresh_noise_x_t_has_too_little_of_it():
-    """The text of 6.2: the mean of eq. (7) alone holds less noise than belongs to its step."""
-    x_0, alpha_bar = torch.zeros(50, 3, 16, 16), schedule("cosine")
-    x_t, y = torch.randn(50, 3, 16, 16, generator=seeded(0)), torch.zeros(50).long()
-    left = {}
-    for fresh in (1.0, 0.0):
-        x, generator = x_t, seeded(1)
-        for t in range(T, 250, -1):
-            z = fresh * torch.randn(x.shape, generator=generator)
-            x = nb.p_sample(Constant(x_0[0]), x, torch.full((50,), t), y, alpha_bar, z)
-        left[fresh] = x.var().item()
-    assert left[1.0] == pytest.approx(1 - alpha_bar[250].item(), rel=0.02)
-    assert left[0.0] < 0.6 * left[1.0]
-    every = 1 - alpha_bar.double()
-    a, beta = alpha_bar.double()[1:] / alpha_bar.double()[:-1], 1 - alpha_bar.double()[1:] / alpha_bar.double()[:-1]
-    missing = every[:-1] / every[1:] * beta  # the variance of z in eq. (7)
-    torch.testing.assert_close(a * every[:-1] ** 2 / every[1:], every[:-1] - missing)
+SAMPLERS = {"ancestral": {}, "eta 0": {"eta": 0.0}, "eta 1": {"eta": 1.0}}
 
 
-def test_the_noise_of_a_chain_is_measured_against_the_sprite_it_holds():
-    alpha_bar, x_0 = nb.to_alpha_bar(nb.cosine_beta(40)), torch.rand(30, 3, 16, 16, generator=seeded(0)) * 2 - 1
-    with_z, without = (nb.noise_left(x_0, alpha_bar, fresh) for fresh in (1.0, 0.0))
-    expected = (1 - alpha_bar[1:]).sqrt().flip(0).tolist()  # t = T, ..., 1
-    assert with_z == pytest.approx(expected, rel=0.02)
-    assert without[0] == pytest.approx(1, rel=0.02)
-    assert all(a < b for a, b in zip(without[1:], with_z[1:]))
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_with_a_perfect_guess_the_noise_is_right_at_every_step_and_the_sprite_comes_out(nb, name, monkeypatch):
+    set_T(nb, 40)
+    sampler = nb.sample if SAMPLERS[name] else nb.sample_ancestral
+    x_0 = torch.rand(40, 3, 16, 16, generator=seeded()) * 2 - 1
+    torch.manual_seed(0)
+    kept, end = watched(nb, sampler, x_0, **SAMPLERS[name])
+    torch.testing.assert_close(end, x_0, atol=1e-5, rtol=1e-4)
+    for t, x_t in kept.items():
+        noise = x_t - nb.alpha_bar[t].sqrt() * x_0
+        assert noise.std().item() == pytest.approx((1 - nb.alpha_bar[t]).sqrt().item(), rel=0.02)
+    if name != "eta 0":  # without fresh noise there is too little of it
+        monkeypatch.setattr(torch, "randn_like", torch.zeros_like)
+        kept, _ = watched(nb, sampler, x_0, **SAMPLERS[name])
+        assert (kept[20] - nb.alpha_bar[20].sqrt() * x_0).std() < 0.9 * (1 - nb.alpha_bar[20]).sqrt()
 
 
-@pytest.mark.parametrize("steps", [1, 2, 20, 50, 499, 500, 900])
-@pytest.mark.parametrize("bend", [0.3, 0.7, 1.0, 2.0, 5.0])
-def test_steps_fall_from_T_to_0_without_a_stop(steps, bend):
-    times = nb.time_steps(T, steps, bend)
-    assert times[0] == T
-    assert times[-1] == 0
-    assert all(isinstance(t, int) and t > s for t, s in zip(times, times[1:]))
-    assert len(times) <= steps + 1
-    if bend == 1.0:
-        assert len(times) == min(steps, T) + 1
+@pytest.mark.parametrize("name", SAMPLERS)
+def test_with_the_best_possible_guess_samplers_draw_the_data(nb, name):
+    """The mean of all sprites of the class, each by its likelihood: Tweedie's formula for a handful of sprites."""
+    set_T(nb, 50)
+    x = nb.to_sprites(nb.index_train)
 
+    def ideal(net, x_t, t, y):
+        a = nb.alpha_bar[t[0]]
+        distance = torch.cdist(x_t.flatten(1), a.sqrt() * x.flatten(1))  # (B, 40)
+        log_p = (-(distance**2) / (2 * (1 - a))).masked_fill(nb.y_train != y[:, None], -math.inf)
+        return torch.einsum("bn,nchw->bchw", log_p.softmax(1), x)
 
-@pytest.mark.parametrize("steps, bend", [(0, 1.0), (-3, 1.0), (20, 0.0), (20, -1.0)])
-def test_impossible_steps_give_one_sentence(steps, bend):
-    with pytest.raises(ValueError, match="both must be above 0"):
-        nb.time_steps(T, steps, bend)
-
-
-@pytest.mark.parametrize("eta", [0.0, 1.0])
-def test_bent_steps_give_numbers(eta, batch):
-    """bend = 2 with 50 steps visited the same step twice, and 0 / 0 came out."""
-    x_T, _, y = batch
-    how = {"steps": 50, "eta": eta, "bend": 2.0, "generator": seeded(0)}
-    images = nb.sample(denoiser("x_0"), x_T, y, schedule("cosine"), **how)
-    assert torch.isfinite(images).all()
-
-
-def test_the_trace_holds_each_guess_with_the_x_t_it_was_made_from(batch):
-    x_T, _, y = batch
-    trace, net, alpha_bar = [], denoiser("v"), schedule("cosine")
-    result = nb.sample(net, x_T, y, alpha_bar, 10, 1.0, 0.7, seeded(0), trace)
-    assert trace[0][0] == T
-    assert torch.equal(trace[0][1], x_T)  # the starting noise
-    for t, x_t, x_0 in trace:
-        assert torch.equal(x_0, nb.predict(net, x_t, torch.full((6,), t), y, alpha_bar)[0])
-    torch.testing.assert_close(trace[-1][2], result)
-
-
-@pytest.mark.parametrize("target", TYPES)
-def test_the_true_target_gives_back_sprite_and_noise(target, batch):
-    x_0, eps, y = batch[0].clamp(-1, 1), batch[1], batch[2]
-    alpha_bar, t = schedule("cosine"), torch.tensor([1, 50, 150, 250, 350, 450])
-    x_t = nb.q_sample(x_0, t, eps, alpha_bar)
-    oracle = denoiser(target, Constant(target_of(target, x_0, eps, t, alpha_bar)))
-    guess, noise = nb.predict(oracle, x_t, t, y, alpha_bar)
-    torch.testing.assert_close(guess, x_0, atol=2e-3, rtol=1e-3)
-    torch.testing.assert_close(noise[1:], eps[1:], atol=2e-2, rtol=1e-2)
-
-
-def test_posterior_is_what_bayes_says():
-    """Product of the two Gaussians q(x_t | x_{t-1}) and q(x_{t-1} | x_0), on a fine grid."""
-    alpha_bar, beta, t = schedule("cosine"), nb.cosine_beta(T), 300
-    x_0, x_t, grid = 0.4, -0.8, torch.linspace(-8, 8, 400_001, dtype=torch.float64)
-    a, a_prev = alpha_bar[t].double(), alpha_bar[t - 1].double()
-    b = 1 - (alpha_bar[t] / alpha_bar[t - 1]).double()
-    log_density = -((x_t - (1 - b).sqrt() * grid) ** 2) / (2 * b)
-    log_density = log_density - (grid - a_prev.sqrt() * x_0) ** 2 / (2 * (1 - a_prev))
-    weight = log_density.softmax(0)
-    mean = (weight * grid).sum().item()
-    variance = (weight * (grid - mean) ** 2).sum().item()
-    many, t_batch = torch.full((300, 3, 16, 16), x_t), torch.full((300,), t)
-    z = torch.randn(300, 3, 16, 16, generator=seeded(0))
-    drawn = nb.p_sample(Constant(x_0), many, t_batch, torch.zeros(300).long(), alpha_bar, z)
-    assert drawn.mean().item() == pytest.approx(mean, abs=1e-3)
-    assert drawn.var().item() == pytest.approx(variance, rel=0.02)
-    assert beta[t].item() == pytest.approx(b.item(), rel=1e-3)
-    assert a < a_prev
-    told = list(nb.statements(x_0, x_t, t, beta).values())
-    assert told[2] == pytest.approx((mean, variance), rel=1e-3)
-    clean, noisy, both = (nb.normal(grid, *one).log() for one in told)
-    shift = (clean + noisy - both)[150_000:250_000]  # the same everywhere: the product up to a factor
-    assert (shift.max() - shift.min()).item() < 0.02
-
-
-def test_drawing_and_validating_leave_the_global_random_numbers_alone(batch):
-    x, _, y = batch
-    state = torch.get_rng_state()
-    net, alpha_bar = denoiser("eps"), schedule("cosine")
-    nb.sample(net, x, y, alpha_bar, 5, 1.0, 1.0, seeded(0))
-    nb.validation_losses(Dummy(), nb.p_losses, x, y, alpha_bar)
-    nb.errors_of(net, x, y, alpha_bar)
-    assert torch.equal(torch.get_rng_state(), state)
-
-
-def test_seeds_give_the_same_samples_twice(batch):
-    net, alpha_bar = small_palette_model(), nb.to_alpha_bar(nb.cosine_beta(50))
-    x_T, y = batch[0], batch[2]
-    drawn = [nb.sample(net, x_T, y, alpha_bar, 5, 0.5, 1.0, seeded(3)) for _ in range(2)]
-    assert torch.equal(*drawn)
-
-
-# --- losses ---
-
-
-def test_the_loss_of_the_paper_is_the_squared_error_of_the_noise(batch):
-    x_0, _, y = batch
-    losses, t = nb.p_losses(Constant(0.0), x_0, y, schedule("cosine"), seeded(5))
-    generator = seeded(5)
-    assert torch.equal(t, torch.randint(1, T + 1, (6,), generator=generator))
-    eps = torch.randn(x_0.shape, generator=generator)
-    torch.testing.assert_close(losses, eps.square().mean((1, 2, 3)))
-
-
-@pytest.mark.parametrize("target", TYPES)
-def test_every_target_is_the_error_of_the_sprite_with_another_weight(target, batch):
-    """Section 8.2: SNR for the noise, SNR + 1 for v, 1 for the sprite."""
-    x_0, _, y = batch
-    alpha_bar = schedule("cosine")
-    snr = alpha_bar / (1 - alpha_bar)
-    weight = {"eps": snr, "v": snr + 1, "x_0": torch.ones_like(snr)}[target]
-    losses, t = nb.p_losses_x_0(denoiser(target), x_0, y, alpha_bar, seeded(5), weight)
-    x_t, t_too, eps = nb.noised(x_0, alpha_bar, seeded(5))
-    assert torch.equal(t, t_too)
-    error = Dummy()(x_t, t, y) - target_of(target, x_0, eps, t, alpha_bar)
-    torch.testing.assert_close(losses, error.square().mean((1, 2, 3)), rtol=1e-3, atol=1e-4)
-
-
-def test_the_loss_of_the_palette_is_cross_entropy_and_squared_error(batch):
-    model, y, alpha_bar = small_palette_model(), batch[2], schedule("cosine")
-    colours = torch.randint(0, 7, (6 * 256,), generator=seeded(1))
-    x_0 = nb.to_maps(model.head.palette[colours])  # sprites in colours of the palette
-    with torch.no_grad():
-        losses, t = nb.p_losses_palette(model, x_0, y, alpha_bar, generator := seeded(5))
-        x_t = nb.noised(x_0, alpha_bar, again := seeded(5))[0]
-        pixels = torch.randint(256, (6, nb.PIXELS), generator=again)
-        assert torch.equal(again.get_state(), generator.get_state())
-        log_p = torch.cat(list(model.scores(x_t, t, y))).log_softmax(1).unflatten(0, (6, 256))
-        m = model.net(x_t, t, y)[:, :3]
-    for i in range(6):
-        right = colours.unflatten(0, (6, 256))[i, pixels[i]]
-        entropy = -log_p[i, pixels[i], right].mean()
-        expected = entropy + 50 * (m[i] - x_0[i]).square().mean()
-        torch.testing.assert_close(losses[i], expected, rtol=1e-4, atol=1e-4)
-
-
-# --- the palette ---
-
-
-def test_a_palette_of_all_colours_loses_nothing(real):
-    train, _ = real
-    palette = nb.make_palette(train.numpy(), 400)
-    codes = nb.to_codes(train.numpy())
-    assert len(palette) == len(np.unique(codes))
-    pixels = nb.to_colours(codes.ravel())
-    assert torch.equal(palette[nb.nearest_colour(pixels, palette)], pixels)
-    assert nb.palette_error(palette, nb.to_tensor(train.numpy())) == 0
-
-
-def test_a_small_palette_is_better_than_the_most_frequent_colours(real):
-    train, x = real[0].numpy(), nb.to_tensor(real[1].numpy())
-    frequent = nb.make_palette(train, 400)[:24]
-    start, moved = (nb.make_palette(train, 24, rounds) for rounds in (0, 10))
-    assert frequent.shape == moved.shape == (24, 3)
-    errors = [nb.palette_error(palette, x) for palette in (moved, start, frequent)]
-    assert 0 < errors[0] < errors[1] < 0.8 * errors[2]
-    levels = (moved + 1) * 127.5
-    torch.testing.assert_close(levels, levels.round(), atol=1e-4, rtol=0)
-
-
-def test_without_correction_the_nearest_colour_scores_highest():
-    palette = torch.rand(30, 3, generator=seeded(0)) * 2 - 1
-    head = nb.PaletteHead(palette, 4)
-    m, h = torch.rand(200, 3, generator=seeded(1)) * 2 - 1, torch.randn(200, 4)
-    scores = head(m, h, torch.full((200, 1), 3.0))
-    assert torch.equal(scores.argmax(1), nb.nearest_colour(m, palette))
-    distance = (m[:, None] - palette).square().sum(2)  # (200, 30)
-    torch.testing.assert_close(scores.softmax(1), (-3 * distance).softmax(1))
-
-
-def test_scores_of_a_trained_head_are_eq_12():
-    """The head folds both parts of the equation into one product; here they are added up."""
-    torch.manual_seed(2)
-    palette = torch.rand(30, 3) * 2 - 1
-    head = nb.PaletteHead(palette, 4)
-    torch.nn.init.normal_(head.correction.weight)
-    torch.nn.init.normal_(head.correction.bias)
-    m, h, s = torch.rand(50, 3) * 2 - 1, torch.randn(50, 4), torch.rand(50, 1) + 1
-    near = s * (2 * m @ palette.T - palette.square().sum(1))
-    expected = near + head.correction(torch.nn.functional.silu(h))
-    torch.testing.assert_close(head(m, h, s), expected)
-    torch.testing.assert_close(head(m, h, torch.tensor(2.0)), head(m, h, torch.full((50, 1), 2.0)))
-
-
-def test_guidance_goes_on_from_worse_to_better_and_ends_in_palette_colours(batch):
-    x_t, _, y = batch
-    full, short = small_palette_model(), small_palette_model()
-    torch.nn.init.normal_(short.net.out.weight, std=0.1)
-    t = torch.full((6,), 400)
-    with torch.no_grad():
-        better, worse = full(x_t, t, y), short(x_t, t, y)
-        assert not torch.allclose(better, worse)
-        torch.testing.assert_close(nb.GuidedDenoiser(full, short, 1.0)(x_t, t, y), better)
-        torch.testing.assert_close(nb.GuidedDenoiser(full, short, 0.0)(x_t, t, y), worse)
-        guided = nb.GuidedDenoiser(full, short, 3.0)(x_t, t, y)
-        torch.testing.assert_close(guided - better, 2 * (better - worse))
-        last = nb.GuidedDenoiser(full, short, 3.0)(x_t, t, y, last=True)
-        assert torch.equal(last, full.best_colour(x_t, t, y))
-
-
-def test_a_palette_denoiser_answers_in_three_ways(batch):
-    x_t, _, y = batch
-    model, palette = small_palette_model(), None
-    palette = model.head.palette
-    with torch.no_grad():
-        for t, read in ((400, None), (151, None), (150, "mean"), (1, "mean")):
-            t_batch = torch.full((6,), t)
-            scores = torch.cat(list(model.scores(x_t, t_batch, y)))
-            mean = nb.to_maps(scores.softmax(1) @ palette)
-            expected = mean if read else model.net(x_t, t_batch, y)[:, :3]
-            torch.testing.assert_close(model(x_t, t_batch, y), expected)
-            best = model(x_t, t_batch, y, last=True)
-            assert torch.equal(best, nb.to_maps(palette[scores.argmax(1)]))
-
-
-@pytest.mark.parametrize("eta", [0.0, 1.0])
-def test_finished_sprites_consist_of_palette_colours(eta, batch):
-    x_T, _, y = batch
-    model = small_palette_model()
-    drawn = nb.sample(model, x_T, y, schedule("cosine"), 4, eta, 0.7, seeded(0))
-    allowed = {tuple(colour) for colour in nb.to_uint8(nb.to_maps(model.head.palette.repeat(256, 1))).reshape(-1, 3).tolist()}
-    found = {tuple(colour) for colour in nb.to_uint8(drawn).reshape(-1, 3).tolist()}
-    assert found <= allowed
-    assert len(found) > 1
+    sampler, y = nb.sample if SAMPLERS[name] else nb.sample_ancestral, torch.arange(5).repeat(50)
+    torch.manual_seed(0)
+    drawn = sampler(None, ideal, y, **({"steps": 50, **SAMPLERS[name]} if SAMPLERS[name] else {}))
+    distance, nearest = torch.cdist(drawn.flatten(1), x.flatten(1)).min(1)
+    assert distance.max() < 0.1
+    assert torch.equal(nb.y_train[nearest], y)
+    assert nearest.bincount(minlength=40).min() >= 1  # all of them: 6 each are expected
+    mean = sampler(None, lambda net, x_t, t, y: x.mean(0).expand_as(x_t), y[:2])
+    assert torch.cdist(mean.flatten(1), x.flatten(1)).min() > 5
 
 
 # --- the network ---
 
 
-def test_timestep_embedding_equals_that_of_diffusers():
+def test_the_time_embedding_equals_that_of_diffusers(nb):
     t = torch.tensor([0, 1, 17, 499, 500])
     theirs = get_timestep_embedding(t, 64, flip_sin_to_cos=False, downscale_freq_shift=0)
-    torch.testing.assert_close(nb.timestep_embedding(t), theirs, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(nb.time_embedding(t), theirs, rtol=1e-3, atol=1e-4)
+    assert nb.time_embedding(t, 16).shape == (5, 16)
+    assert torch.cdist(*[nb.time_embedding(torch.arange(1, 501))] * 2).add(9 * torch.eye(500)).min() > 0.1
 
 
-def test_every_parameter_of_the_network_gets_a_gradient(batch):
-    x_0, _, y = batch
-    model = small_palette_model()
-    losses, _ = nb.p_losses_palette(model, x_0, y, schedule("cosine"), seeded(0))
-    losses.sum().backward()
-    for name, parameter in model.named_parameters():
-        assert parameter.grad is not None, name
+@pytest.mark.parametrize("classes", [1, 5, 40])
+@pytest.mark.parametrize("out", [3, 64])
+def test_shapes_of_the_unet(nb, out, classes):
+    nb.CLASSES = [str(k) for k in range(classes)]
+    net = nb.UNet(out, 16)
+    assert net(torch.randn(2, 3, 16, 16), torch.tensor([1, 500]), torch.tensor([0, classes - 1])).shape == (2, out, 16, 16)
+    assert net.label.weight.shape[0] == classes
+
+
+def test_residual_blocks_begin_by_changing_nothing(nb):
+    x, emb = torch.randn(2, 16, 8, 8), torch.randn(2, 64)
+    assert torch.equal(nb.ResidualBlock(16, 64)(x, emb), x)
+    assert not torch.allclose(stirred(nb.ResidualBlock(16, 64))(x, emb), x)
+
+
+def test_every_parameter_gets_a_gradient_after_the_first_steps(nb):
+    net = nb.UNet(7, 16)
+    torch.manual_seed(0)
+    nb.train(net, nb.loss_colours, 2)
+    net.zero_grad()
+    nb.loss_colours(net, torch.arange(40)).backward()
+    for name, parameter in net.named_parameters():
         assert parameter.grad.abs().max() > 0, name
+    for matrix in (net.label.weight, net.down.emb.weight):  # every class; scale and shift of every channel
+        assert (matrix.grad.abs().amax(1) > 0).all()
 
 
-def test_unet_reads_time_and_class_and_every_pixel(batch):
-    x_t, _, y = batch
-    model = small_palette_model().net
-    t = torch.full((6,), 100)
-    out = model(x_t, t, y)
-    assert out.shape == (6, 3 + 4, 16, 16)
-    assert not torch.allclose(out, model(x_t, t + 1, y))
-    assert not torch.allclose(out, model(x_t, t, (y + 1) % 5))
+def test_the_unet_reads_time_class_and_every_pixel(nb, batch):
+    _, x_t, y = batch
+    net, t = stirred(nb.UNet(3, 16)), torch.full((6,), 100)
+    out = net(x_t, t, y)
+    assert (out - net(x_t, t + 1, y)).abs().amax((1, 2, 3)).min() > 1e-6
+    assert (out - net(x_t, t, (y + 1) % 5)).abs().amax((1, 2, 3)).min() > 1e-6
+    torch.testing.assert_close(out[:1], net(x_t[:1], t[:1], y[:1]), rtol=1e-4, atol=1e-5)  # and not its neighbours
     x_t = x_t[:1].clone().requires_grad_()
-    model(x_t, t[:1], y[:1])[0, :, 8, 8].sum().backward()
+    net(x_t, t[:1], y[:1])[0, :, 8, 8].sum().backward()
     assert (x_t.grad.abs() > 0).all()
 
 
-def test_a_sprite_does_not_depend_on_its_neighbours_in_the_batch(batch):
-    x_t, _, y = batch
-    model, t = small_palette_model().net.eval(), torch.arange(1, 7) * 80
-    torch.testing.assert_close(model(x_t, t, y)[:1], model(x_t[:1], t[:1], y[:1]), rtol=1e-4, atol=1e-5)
+# --- training ---
 
 
-# --- training and weights ---
-
-
-def test_averaged_weights_follow():
-    model, ema = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
-    start, goal = ema.weight.detach().clone(), model.weight.detach()
-    nb.update_ema(ema, model, 10, nb.EMA_DECAY)  # decay 1/2 early on
-    torch.testing.assert_close(ema.weight.detach(), (start + goal) / 2)
-    for step in range(10_000, 10_000 + 20 * round(1 / (1 - nb.EMA_DECAY))):
-        nb.update_ema(ema, model, step, nb.EMA_DECAY)
-    torch.testing.assert_close(ema.weight.detach(), goal, rtol=1e-4, atol=1e-5)
-
-
-def test_the_last_weights_are_kept_even_where_the_test_loss_rises(tmp_path, monkeypatch):
-    """Nothing is chosen on the test split; the averaged network is kept, not the current one."""
-    module = definitions("01.ddpm.ipynb")
-    monkeypatch.chdir(tmp_path)
-    rising = iter(range(1, 100))
-    monkeypatch.setattr(module, "validation_losses", lambda *args: (torch.tensor([float(next(rising))]), None))
-    x, y = torch.rand(40, 3, 16, 16, generator=seeded(0)) * 2 - 1, torch.arange(40) % CLASSES
-    averaged, current, arch = [], [], {"width": 16, "classes": CLASSES}
-    data, alpha_bar = ((x, y), (x, y)), module.to_alpha_bar(module.cosine_beta(20))
-
-    def watch(ema, model, history):
-        averaged.append([p.detach().half().float() for p in ema.parameters()])
-        current.append([p.detach().half().float() for p in model.parameters()])
-
-    what = ("assets/x.pt", module.UNet, arch, module.p_losses, 10, data, alpha_bar, "these sprites", watch)
-    model, history = module.trained(*what)
-    assert history["test"] == [float(i) for i in range(1, 11)]
-    assert history["step"] == list(range(1, 11))
-    assert not torch.equal(averaged[0][0], averaged[-1][0])
-    assert not torch.equal(current[-1][0], averaged[-1][0])
-    for ours, last in zip(model.parameters(), averaged[-1]):
-        assert torch.equal(ours, last)
-
-
-def test_watching_draws_by_both_networks_and_changes_neither(batch):
-    history, y, alpha_bar = {"seconds": 1.0}, torch.arange(20) % CLASSES, nb.to_alpha_bar(nb.cosine_beta(20))
-    torch.manual_seed(0)
-    classifier, networks = nb.Classifier(CLASSES), (denoiser("eps"), denoiser("v"))
+@pytest.mark.parametrize("loss", ["loss_eps", "loss_x_0", "loss_colours"])
+def test_training_lowers_the_loss_and_repeats(nb, loss):
+    found = []
     for _ in range(2):
-        nb.watch(classifier, y, alpha_bar, *networks, history)
-    assert history["seconds_at_check"] == [1.0, 1.0]
-    for name, network in zip(("averaged", "current"), networks):
-        x_T = torch.randn(20, 3, 16, 16, generator=seeded(nb.SEED))
-        drawn = nb.to_uint8(nb.sample(network, x_T, y, alpha_bar, 20))
-        assert torch.equal(history[f"pictures_{name}"][1], drawn[::2])
-        assert 0 <= history[f"agreement_{name}"][1] <= 1
+        torch.manual_seed(0)
+        net = nb.UNet(7 if loss == "loss_colours" else 3, 16)
+        found.append(nb.train(net, getattr(nb, loss), 40))
+    assert len(found[0]) == 40
+    assert np.mean(found[0][-10:]) < 0.9 * np.mean(found[0][:5])
+    assert found[0] == found[1]
+    assert not net.training
 
 
-def test_a_palette_survives_the_file_exactly(tmp_path, monkeypatch):
-    """Weights are stored in half precision; colours must not be."""
-    monkeypatch.chdir(tmp_path)
-    palette = torch.arange(256, dtype=torch.uint8)[:, None].expand(256, 3).contiguous()
-    arch = {"width": 16, "classes": CLASSES, "extra": 4, "palette": palette, "below": 150}
-    model = nb.make_ddpm(**arch)
-    nb.save_model("assets/x.pt", model, arch, {"seconds": 1.0}, "these sprites")
-    loaded, history = nb.load_model("assets/x.pt", nb.make_ddpm, "these sprites")
-    assert history["seconds"] == 1.0
-    assert loaded.below == 150
-    assert torch.equal(loaded.head.palette, palette.float() / 127.5 - 1)
-    assert torch.equal(loaded.head.palette, model.head.palette)
+@pytest.mark.parametrize("steps", [1, 2, 3, 19, 20, 21, 40])
+def test_training_takes_any_number_of_steps(nb, steps):
+    net = torch.nn.Linear(1, 1)
+    assert len(nb.train(net, lambda net, i: net.weight.square().sum(), steps)) == steps
 
 
-def test_real_sprites_are_of_the_classes_asked_for():
-    x = torch.rand(30, 3, 16, 16, generator=seeded(0))
-    y = torch.arange(30) % 3
-    wanted = torch.tensor([2, 0, 0, 7, 2, 1] + [1] * 12)
-    chosen = nb.real_sprites(x, y, wanted, seed=4)
-    index = [(x == one).flatten(1).all(1).nonzero().flatten().tolist() for one in chosen]
-    assert index[3] == []
-    assert (chosen[3] == 1).all()  # no such class: white
-    labels = [y[i[0]].item() for i in index if i]
-    assert labels == [label for label in wanted.tolist() if label != 7]
-    assert len({i[0] for i, label in zip(index, wanted.tolist()) if label == 1}) == 10  # all there are, before any twice
-    assert torch.equal(chosen, nb.real_sprites(x, y, wanted, seed=4))
-    assert not torch.equal(chosen, nb.real_sprites(x, y, wanted, seed=5))
-
-
-# --- rectified flow (exercise 5) ---
-
-
-def test_flow_is_trained_on_the_velocity_of_the_straight_path(batch):
-    x_0, _, y = batch
-    alpha_bar = schedule("cosine")
-    losses, t = nb.p_losses_flow(Constant(0.0), x_0, y, alpha_bar, seeded(5))
-    _, t_too, eps = nb.noised(x_0, alpha_bar, seeded(5))
-    assert torch.equal(t, t_too)
-    torch.testing.assert_close(losses, (eps - x_0).square().mean((1, 2, 3)))
-
-    class Seen(torch.nn.Module):
-        def forward(self, x_t, t, y):
-            u = (t / T)[:, None, None, None]
-            torch.testing.assert_close(x_t, (1 - u) * x_0 + u * eps)
-            return eps - x_0
-
-    assert nb.p_losses_flow(Seen(), x_0, y, alpha_bar, seeded(5))[0].abs().max() == 0
-
-
-@pytest.mark.parametrize("steps", [1, 7, T])
-def test_flow_against_the_true_velocity_ends_at_the_sprite(steps, batch):
-    x_0, eps, y = batch[0].clamp(-1, 1), batch[1], batch[2]
-    ended = nb.sample_flow(Constant(eps - x_0), eps, y, T, steps)
-    torch.testing.assert_close(ended, x_0, rtol=1e-3, atol=1e-4)
-
-
-# --- measures ---
-
-
-def test_frechet_distance_has_its_closed_form():
+@pytest.mark.parametrize("call", [1, 2, 6])
+def test_stopping_keeps_what_was_learnt_and_the_cells_below_go_on(nb, call, capsys):
     torch.manual_seed(0)
-    base = torch.randn(20_000, 8)
-    scale = base.std(0)
-    assert sum(nb.frechet(base, base, scale)) == pytest.approx(0, abs=1e-6)
-    means, covariances = nb.frechet(base + 2, base, scale)
-    assert means == pytest.approx(8 * 4, rel=0.02)
-    assert covariances == pytest.approx(0, abs=1e-6)
-    means, covariances = nb.frechet(3 * base, base, scale)
-    assert means == pytest.approx(0, abs=0.02)
-    assert covariances == pytest.approx(8 * (3 - 1) ** 2, rel=0.02)
-    dead = torch.cat([base, torch.zeros(20_000, 1)], 1)  # a feature that never varies
-    assert sum(nb.frechet(dead + 1, dead, dead.std(0))) == pytest.approx(8, rel=0.02)
+    nb.net = nb.UNet(7, 16)
+    before = [p.clone() for p in nb.net.parameters()]
+    losses = nb.train(nb.net, stopped_at(call, nb.loss_colours), 1000)
+    assert "Stopped" in capsys.readouterr().out
+    assert len(losses) == call - 1
+    assert any(not torch.equal(a, b) for a, b in zip(before, nb.net.parameters())) == (call > 1)
+    assert not nb.net.training
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", message=".*non-interactive")
+        nb.plot_losses(stopped=losses, other=[1.0, 0.5])
+        assert len(nb.plt.gca().lines) == 2
+    nb.plt.close("all")
+    assert torch.isfinite(nb.draw(torch.arange(5), 3)).all()
 
 
-def test_ideal_denoiser_is_the_score_of_the_noised_data():
-    """Tweedie: the best guess of x_0 is (x_t + (1 - a) grad log p(x_t)) / sqrt(a), by autograd."""
-    torch.manual_seed(0)
-    alpha_bar, x, labels = schedule("cosine"), torch.randn(40, 3, 16, 16), torch.arange(40) % CLASSES
-    t, y = 460, torch.tensor([0, 3])
-    a = alpha_bar[t]
-    x_t = torch.randn(2, 3, 16, 16, requires_grad=True)
-    log_p = 0
-    for i in range(2):
-        distance = (x_t[i] - a.sqrt() * x[labels == y[i]]).square().sum((1, 2, 3))
-        log_p = log_p + (-distance / (2 * (1 - a))).logsumexp(0)
-    log_p.backward()
-    expected = (x_t.detach() + (1 - a) * x_t.grad) / a.sqrt()
-    guess = nb.IdealDenoiser(x, labels, alpha_bar)(x_t.detach(), torch.full((2,), t), y)
-    torch.testing.assert_close(guess, expected, rtol=1e-2, atol=1e-2)
+def test_changed_constants_take_effect_at_once(nb, monkeypatch):
+    rates, sizes, step = [], [], torch.optim.AdamW.step
+
+    def noted(self, *args, **more):
+        rates.append(self.param_groups[0]["lr"])
+        return step(self, *args, **more)
+
+    def loss(net, i):
+        sizes.append(len(i))
+        assert 0 <= i.min() <= i.max() < nb.N
+        return net.weight.square().sum()
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", noted)
+    for rate, size in ((0.02, 5), (0.3, 11)):
+        nb.LEARNING_RATE, nb.BATCH = rate, size
+        rates.clear(), sizes.clear()
+        nb.train(torch.nn.Linear(2, 2), loss, 60)
+        assert 0.9 * rate < max(rates) <= 1.0001 * rate
+        assert rates[0] < 0.1 * rate  # it warms up
+        assert rates[-1] < 1e-3 * rate  # and decays
+        assert set(sizes) == {size}
+    for T in (7, 30):
+        set_T(nb, T)
+        kept, _ = watched(nb, nb.sample_ancestral, torch.zeros(1, 3, 16, 16))
+        assert list(kept) == list(range(T, 0, -1))
+        kept, _ = watched(nb, nb.sample, torch.zeros(1, 3, 16, 16), steps=T)
+        assert list(kept) == list(range(T, 0, -1))
 
 
-def test_doing_nothing_is_off_by_the_noise(batch):
-    x_0, _, y = batch
-    alpha_bar, nothing = schedule("cosine"), nb.DoNothing(None, schedule("cosine"))
-    errors = nb.errors_of(nothing, 0.2 * x_0.clamp(-1, 1), y, alpha_bar)
-    for t, error in zip(nb.noise_levels(T)[:4], errors):  # hardly anything is clipped there
-        assert error == pytest.approx(((1 - alpha_bar[t]) / alpha_bar[t]).item(), rel=0.1)
-    assert nb.noise_levels(T)[:4] == [1, 2, 5, 10]
-    assert nb.noise_levels(12)[0] == 1
+# --- pictures ---
 
 
-def test_measures_are_those_of_the_tools(real):
-    """Distances and novelty agree with `make quality`; the features of the Fréchet distance do not matter here."""
-    train, test = real[0][::4], real[1]
-    drawn = torch.from_numpy(np.random.RandomState(0).randint(0, 256, (20, 16, 16, 3)).astype(np.uint8))
-    for images in (drawn, test, train[:10].roll(1, 2)):
-        assert torch.equal(nb.distance_to_nearest(images, train), measures.distance_to_nearest(images, train))
-        assert nb.novelty(images, train, test[::2]) == measures.novelty(images, train, test[::2])
-        assert nb.distinct_colours(images) == measures.distinct_colours(images)
-    a, b = torch.randn(40, 8, generator=seeded(0)), torch.randn(50, 8, generator=seeded(1))
-    assert nb.frechet(a, b, b.std(0)) == measures.frechet(a, b, b.std(0))
+def test_pictures_hold_the_sprites_pixel_by_pixel(nb):
+    images = nb.to_sprites(nb.index_train[:6])
+    picture = nb.to_picture(images, 3, 4)
+    assert picture.dtype == np.uint8
+    assert picture.shape == (4 * (2 * 17 + 1), 4 * (3 * 17 + 1), 3)
+    small = picture[::4, ::4]
+    assert np.array_equal(small.repeat(4, 0).repeat(4, 1), picture)
+    levels = ((images + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+    for k in range(6):
+        row, column = 1 + 17 * (k // 3), 1 + 17 * (k % 3)
+        assert np.array_equal(small[row : row + 16, column : column + 16], levels[k])
+    assert (small[0] == 204).all()  # a grey line between them
+    assert np.array_equal(nb.to_picture(3 * images, 3), nb.to_picture((3 * images).clamp(-1, 1), 3))
 
 
-def test_copies_have_no_novelty_and_test_sprites_have_it(real):
-    train, test = real
-    some = train[::10]
-    noisy = (some + 6 * torch.randn(some.shape, generator=seeded(0))).round().clamp(0, 255).byte()
-    moved = nb.to_uint8(nb.moved(nb.to_tensor(some.numpy())))
-    assert torch.equal(moved[:, :, 1:], some[:, :, :-1])
-    assert (moved[:, :, 0] == 255).all()
-    for name, disguised in (("same", some), ("moved", moved), ("noisy", noisy)):
-        assert nb.novelty(disguised, train, test[0::2]) < 0.1, name
-    assert nb.distance_to_nearest(some, train).max() < 1  # rounding
-    assert nb.novelty(test[0::2], train, test[0::2]) == 1
+# --- all three notebooks ---
+
+DIFFER = {  # what each notebook says for itself
+    "UNet",  # pixels and classes, latents and words
+    "sample",
+    "draw",
+    "q_sample",  # x and z
+    "read_split",  # with classes, alone, with captions
+    "encode",  # one network, or several
+    "decode",
+    "loss_reader",  # classes, words
+}
+
+
+def test_what_two_notebooks_share_is_the_same_text():
+    texts = {}
+    for name in NOTEBOOKS:
+        for node, source in statements(name):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+                texts.setdefault(node.name, []).append(source)
+    different = {name for name, found in texts.items() if len(set(found)) > 1}
+    assert different <= DIFFER, sorted(different - DIFFER)
+    assert different == DIFFER, "a name in the list is no longer needed"
+    shared = {name for name, found in texts.items() if len(found) > 1}
+    assert {"train", "fetch", "read_data", "to_picture", "show", "VAE", "ConvBlock", "ResidualBlock", "time_embedding"} <= shared
+    plumbing = [cell.source for name in NOTEBOOKS for cell in code_cells(name) if cell.source.startswith("# @title Plumbing")]
+    assert (len(plumbing), len(set(plumbing))) == (3, 1)
+    for start in ("steps = ", "f = ", "alpha_bar = ", "DEVICE = ", "palette = "):  # but for their comments
+        assert len({ast.dump(node) for name in NOTEBOOKS for node, source in statements(name) if source.startswith(start)}) == 1
+
+
+def bound_to_constants(source):
+    """Defaults that are read once, at the definition, from something that the reader may change."""
+    defaults = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.FunctionDef, ast.Lambda)):
+            defaults += [d for d in [*node.args.defaults, *node.args.kw_defaults] if d is not None]
+    return [ast.dump(d) for d in defaults if any(isinstance(inner, ast.Name) for inner in ast.walk(d))]
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_no_default_is_bound_to_a_constant(name):
+    assert bound_to_constants("def sample(y, *, steps=T): pass")
+    for cell in code_cells(name):
+        assert not bound_to_constants(cell.source)

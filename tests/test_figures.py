@@ -1,208 +1,145 @@
-"""The drawn figures: they are those that tools/figures.py draws, and their numbers are those of the code."""
+"""The drawn figures: their shapes, module names and toy numbers are those of the code."""
 
-import contextlib
-import hashlib
-import io
 import json
 import re
-from typing import Dict, Iterator
 
-import figures
-import figures_ldm
-import matplotlib
 import numpy as np
 import pytest
 import torch
-from notebooks import ROOT, code_cells, definitions
+from helpers import run_cells
+from notebooks import NOTEBOOKS, ROOT
 from PIL import Image
+from torch.nn import functional as F
 
-NAMES = ["algorithm-1", "algorithm-2", "ddpm-chain", "ddpm-unet", "palette-head", "vae-encoder-decoder"]
-NAMES += ["ldm-figure3", "featuremap-tau", "cross-attention", "ldm-unet"]
-NAMES += ["flatten-featuremap", "Q", "KV", "attn-head", "attn-matrix", "attn-result", "add-attn"]
-
-
-def notes(name: str) -> Dict[str, str]:
-    """The shapes that a committed figure shows, by name."""
-    svg = (ROOT / "assets" / f"{name}.svg").read_text(encoding="utf-8")
-    return json.loads(re.search(r"<desc>matplotlib \S+ (.*?)</desc>", svg)[1].replace("&amp;", "&"))
+pytestmark = pytest.mark.quick
+ASSETS = ROOT / "assets"
+DRAWN = sorted(path.stem for path in ASSETS.glob("*.svg"))
+TOY = ["flatten-featuremap", "Q", "KV", "attn-head", "attn-matrix", "attn-result", "add-attn"]
+SHAPE = re.compile(r"(?<![\d×])\d+(?:×\d+){2}(?![\d×])")
+SETTINGS = "imports", "parameters"
 
 
-def show(shape) -> str:
-    return "×".join(str(size) for size in shape)
+def show(shape):
+    return "×".join(map(str, shape))
 
 
-@contextlib.contextmanager
-def shapes_seen(net: torch.nn.Module) -> Iterator[Dict[str, str]]:
-    """What goes into and comes out of every module of a network that is called, for a batch of one."""
-    seen, hooks = {}, []
+def shapes_of(*calls):
+    """What goes into and comes out of modules, folding and torch.cat in calls (net, function, arguments), for a batch of one."""
+    seen = set()
 
-    def hook_for(path: str):
-        def hook(module, args, out) -> None:
-            where = f"{path} " if path else ""
-            if isinstance(out, torch.Tensor):
-                seen[where + "out"] = show(out.shape[1:])
-            if args and isinstance(args[0], torch.Tensor):
-                seen[where + "in"] = show(args[0].shape[1:])
+    def note(_, given, out):
+        tensors = [x for x in (*given, *(out if isinstance(out, tuple) else (out,))) if isinstance(x, torch.Tensor)]
+        seen.update(show(x.shape[1:]) for x in tensors)
 
-        return hook
+    def watched(function):
+        def watching(first, *more, **named):
+            out = function(first, *more, **named)
+            note(None, first if isinstance(first, list) else [first], out)
+            return out
 
-    hooks = [module.register_forward_hook(hook_for(path)) for path, module in net.named_modules()]
-    with torch.no_grad():
-        yield seen
-    for hook in hooks:
-        hook.remove()
+        return watching
 
-
-def check(name: str, known: Dict[str, str]) -> None:
-    """Every shape in a figure is the one known from the code; nothing is left unchecked."""
-    shown = notes(name)
-    missing = sorted(set(shown) - set(known))
-    assert not missing, f"{name} shows shapes that the network does not have: {missing}"
-    assert shown == {key: known[key] for key in shown}, "the notebooks have changed: run make figures"
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        for owner, name in ((F, "pixel_unshuffle"), (F, "pixel_shuffle"), (torch, "cat")):
+            patch.setattr(owner, name, watched(getattr(owner, name)))
+        for net, function, arguments in calls:
+            hooks = [module.register_forward_hook(note) for module in net.modules()]
+            note(net, arguments, function(*arguments))
+            for hook in hooks:
+                hook.remove()
+    return seen
 
 
-@pytest.fixture(scope="module")
-def drawn(tmp_path_factory):
-    """A folder with all figures, drawn anew."""
-    data = (ROOT / "data" / "sprites.npz").read_bytes()
-    if hashlib.sha256(data).hexdigest() != definitions("01.ddpm.ipynb").DATA_SHA256:
-        pytest.skip("data/sprites.npz is not the one that the committed figures show")
-    folder = tmp_path_factory.mktemp("figures")
-    figures.draw_all(folder)
-    return folder
+def tensors(*sizes):
+    return [torch.zeros(1, *size) if size else torch.ones(1, dtype=torch.long) for size in sizes]
 
 
-def test_every_figure_is_there_as_svg_and_png(drawn):
-    assert sorted(path.stem for path in drawn.glob("*.svg")) == sorted(NAMES)
-    for name in NAMES:
-        for suffix in (".svg", ".png"):
-            assert (ROOT / "assets" / (name + suffix)).stat().st_size <= 60_000, name + suffix
+def ddpm():
+    nb = run_cells(NOTEBOOKS[0], *SETTINGS, "blocks-code", "unet", CLASSES=list("abcde"))
+    arguments = tensors((3, 16, 16), (), ())
+    nets = nb.UNet(3, nb.WIDTH), nb.UNet(64, nb.WIDTH)  # the figure shows both answers
+    return nets[:1], shapes_of(*((net, net, arguments) for net in nets))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_committed_figures_are_what_the_program_draws(drawn, name):
-    old, new = ((folder / f"{name}.svg").read_text("utf-8") for folder in (ROOT / "assets", drawn))
-    images = []
-    for folder in (ROOT / "assets", drawn):
-        with Image.open(folder / f"{name}.png") as image:
-            images.append(image.convert("RGB"))
-    (width, height), (other_width, other_height) = (image.size for image in images)
-    assert width == other_width == 1400
-    if f"<desc>matplotlib {matplotlib.__version__} " in old:
-        assert old == new, "run make figures"
-        assert np.array_equal(*map(np.asarray, images)), "run make figures"
-    else:  # another version draws letters a little differently: compared at the size at which they are read
-        assert abs(height - other_height) <= 1
-        small = [np.asarray(image.resize((700, height // 2), Image.BOX), dtype=float) for image in images]
-        assert np.abs(small[0] - small[1]).mean() < 4, "run make figures"
+def vae():
+    nb = run_cells(NOTEBOOKS[1], *SETTINGS, "vae", K=64)
+    net = nb.VAE(nb.WIDTH)
+    return (net,), shapes_of((net, net.encode, tensors((3, 16, 16))), (net, net.decode, tensors((4, 8, 8))))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_figures_can_be_read_on_a_dark_page(name):
-    with Image.open(ROOT / "assets" / f"{name}.png") as image:
+def ldm():
+    nb = run_cells(NOTEBOOKS[2], *SETTINGS, "heads-code", "cross-class", "tau", "blocks", "unet", vocabulary=list("abc"), **qkv())
+    nets = [nb.UNet(nb.WIDTH, switch) for switch in ("CONCAT", "QKV")]
+    z, t = tensors((4, 8, 8), ())
+    return nets, shapes_of(*((net, net, [z, t, torch.ones(1, nb.MAX_WORDS, dtype=torch.long)]) for net in nets))
+
+
+def qkv():
+    """What the toy cells of 03 leave up to the heads."""
+    nb = run_cells(NOTEBOOKS[2], *SETTINGS, "flatten-code", "qkv-code")
+    return {
+        name: getattr(nb, name) for name in ("phi", "flat", "sequence", "empty", "W_Q", "W_K", "W_V", "queries", "keys", "values")
+    }
+
+
+SOURCES = {"ddpm-unet": (ddpm,), "ldm-unet": (ldm,), "vae-encoder-decoder": (vae,), "colour-scores": (ddpm, vae)}
+SOURCES.update({"ldm-figure3": (ldm, vae), "featuremap-tau": (ldm,)})
+
+
+def wrong(svg, nets, known):
+    """The shapes in a figure that no module has, and the names in it (in typewriter letters) that no network has."""
+    texts = re.findall(r"<text[^>]*>(.*?)</text>|<desc>matplotlib(.*?)</desc>", svg, re.S)
+    shapes = {shape for parts in texts for part in parts for shape in SHAPE.findall(re.sub(r"<[^>]*>", "", part))}
+    names = re.findall(r'<t(?:ext|span)[^>]*class="m\b[^"]*"[^>]*>([a-z]\w*)', svg)
+    modules = {part for net in nets for path, _ in net.named_modules() for part in path.split(".")}
+    return shapes - known, {name for name in names if name not in modules and not hasattr(F, name)}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_shapes_and_names_are_those_of_the_networks(name):
+    nets, known = zip(*(source() for source in SOURCES[name]))
+    nets, known = [net for group in nets for net in group], set().union(*known)
+    svg = (ASSETS / f"{name}.svg").read_text("utf-8")
+    assert wrong(svg, nets, known) == (set(), set())
+    changed = svg.replace("</svg>", '<text>24×8×8</text><text class="m">shrunk</text></svg>')
+    assert wrong(changed, nets, known) == ({"24×8×8"}, {"shrunk"})
+
+
+@pytest.mark.parametrize("name", TOY)
+def test_shapes_of_attention_by_hand(name):
+    """Those in the figure's description; its numbers are drawn as outlines, which no test can read."""
+    cells = [*SETTINGS, "flatten-code", "qkv-code", "heads-code", "weights-code", "answer-code"]
+    before, nb = qkv(), run_cells(NOTEBOOKS[2], *cells)
+    known = {f"{key}_toy": value for key, value in before.items()}
+    known.update(Q_toy=before["queries"], K_toy=before["keys"], V_toy=before["values"])
+    for key in "QKV":
+        known[f"{key}_heads"] = nb.split_heads(known[f"{key}_toy"], 2)
+    known.update(weights_by_hand=nb.weights, answer_heads=nb.weights @ known["V_heads"], W_O_toy=nb.W_O, answer_by_hand=nb.answer)
+    shown = json.loads(re.search(r"<desc>matplotlib \S+ (.*?)</desc>", (ASSETS / f"{name}.svg").read_text("utf-8"))[1])
+    assert shown
+    assert shown == {key: show(known[key].shape if key.startswith("W_") else known[key].shape[1:]) for key in shown}
+
+
+def test_numbers_of_attention_by_hand():
+    """The weights as they were read off attn-matrix.png and attn-result.png: another toy needs other figures."""
+    nb = run_cells(NOTEBOOKS[2], *SETTINGS, "flatten-code", "qkv-code", "heads-code", "weights-code")
+    read = [[0.04, 0.96], [0.02, 0.98], [0.16, 0.84], [0.95, 0.05], [0.22, 0.78], [0.12, 0.88], [0.43, 0.57], [0.80, 0.20]]
+    assert np.allclose(nb.weights[0].flatten(0, 1)[:, :2], read, atol=0.0051)
+    assert (nb.weights[..., 2] == 0).all()
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_every_drawing_has_its_picture_and_can_be_read_on_a_dark_page(name):
+    with Image.open(ASSETS / f"{name}.png") as image:
+        assert image.width == 1400
         assert "transparency" not in image.info and image.mode in ("P", "RGB")
         pixels = np.asarray(image.convert("RGB"))
-    edge = np.concatenate([pixels[:8].reshape(-1, 3), pixels[-8:].reshape(-1, 3)])
-    assert (edge == 255).all(), "nothing may touch the upper or lower edge"
-    assert (pixels[:, [0, 1, -2, -1]] == 255).all(), "nor the left or right one"
+    edges = [pixels[:4], pixels[-4:], pixels[:, :2], pixels[:, -2:]]
+    assert all((edge == 255).all() for edge in edges), "nothing may touch an edge"
+    for suffix in (".svg", ".png"):
+        assert (ASSETS / (name + suffix)).stat().st_size <= 60_000
 
 
-def test_shapes_of_the_unet_of_01():
-    nb = definitions("01.ddpm.ipynb")
-    x, t, y = torch.zeros(1, 3, 16, 16), torch.ones(1, dtype=torch.long), torch.zeros(1, dtype=torch.long)
-    net = nb.UNet(nb.WIDTH, 5)
-    with shapes_seen(net) as known:
-        net(x, t, y)
-        known["palette out"] = show(nb.UNet(nb.WIDTH, 5, nb.EXTRA)(x, t, y).shape[1:])
-    check("ddpm-unet", known)
-
-
-def test_numbers_of_the_chain():
-    nb = definitions("01.ddpm.ipynb")
-    alpha_bar = nb.to_alpha_bar(nb.cosine_beta(nb.T))
-    check("ddpm-chain", {f"sqrt alpha_bar {t}": f"{alpha_bar[t].sqrt():.3f}" for t in range(nb.T + 1)})
-
-
-def test_shapes_of_the_autoencoder_and_size_of_the_palette():
-    nb = definitions("02.vae_latent_2d.ipynb")
-    palette = nb.make_palette(figures.train_images(), nb.MOST_COLOURS)
-    vae, x = nb.VAE(palette, nb.WIDTH, nb.EXTRA), torch.zeros(1, 3, 16, 16)
-    with shapes_seen(vae) as known:
-        mu, log_var = vae.encode(x)
-        m, h = vae.colours(mu)
-        vae.decode(mu)
-    known.update({"x": show(x.shape[1:]), "z": show(mu.shape[1:]), "palette": str(len(palette))})
-    parts = (("mu", mu), ("log_var", log_var), ("m", m), ("h", h))
-    known.update({name: show(tensor.shape[1:]) for name, tensor in parts})
-    check("vae-encoder-decoder", known)
-    check("palette-head", known)
-
-
-def test_bars_of_the_palette_head_are_the_arithmetic_of_the_notebooks():
-    eight, m, rows = figures.eight_colours()
-    near, correction, score, probability = (torch.from_numpy(row) for row in rows)
-    for name in ("01.ddpm.ipynb", "02.vae_latent_2d.ipynb"):
-        head = definitions(name).PaletteHead(eight, 1)
-        head.correction.bias.data = correction
-        scores = head(m[None], torch.zeros(1, 1), torch.full((1, 1), 5.0))[0]
-        assert torch.allclose(scores, score, atol=1e-5)
-    assert torch.allclose(near, 5 * (2 * eight @ m - eight.square().sum(1)), atol=1e-5)
-    assert torch.allclose(probability, score.softmax(0))
-
-
-def test_shapes_of_the_unet_of_03():
-    nb = definitions("03.ldm_nano.ipynb")
-    vocabulary = nb.build_vocabulary(figures.data()["captions"].tolist())
-    z, t = torch.zeros(1, 4, 8, 8), torch.ones(1, dtype=torch.long)
-    tokens, known = nb.tokenize([nb.PROMPT], vocabulary, nb.MAX_WORDS), {}
-    for switch in ("CONCAT", "QKV"):  # one figure shows both, so they must agree
-        net = nb.LatentUNet(nb.Arch(switch, len(vocabulary))).eval()
-        with shapes_seen(net) as seen:
-            words = net.condition(tokens)
-            net(z, t, words)
-        same = [key for key in known if key in seen and key.endswith("out")]
-        assert [known[key] for key in same] == [seen[key] for key in same]
-        known = {**seen, **known}  # what goes into the first convolution is CONCAT's
-    known.update({"x": "3×16×16", "z": show(z.shape[1:]), "tokens": str(tokens.shape[1])})
-    known["mean_word"] = show(nb.mean_word(words).shape[1:])
-    known["concat channels"] = known["trunk.stem in"].split("×")[0]
-    for name in ("ldm-unet", "ldm-figure3", "featuremap-tau"):
-        check(name, known)
-
-
-@pytest.fixture(scope="module")
-def section_5():
-    """The names that the cells of 03 leave which compute attention by hand, as a dictionary."""
-    nb = definitions("03.ldm_nano.ipynb")
-    wanted = ("by-hand-flatten", "by-hand-qkv", "split-heads", "by-hand-matrix", "by-hand-out")
-    cells = [cell for cell in code_cells("03.ldm_nano.ipynb") if cell.id in wanted]
-    assert len(cells) == len(wanted), "figures_ldm.toy() follows five cells of section 5: look where they are"
-    with contextlib.redirect_stdout(io.StringIO()):
-        for cell in cells:
-            exec(cell.source, nb.__dict__)
-    return nb.__dict__
-
-
-STAGES = ["flatten-featuremap", "Q", "KV", "attn-head", "attn-matrix", "attn-result", "add-attn"]
-
-
-@pytest.mark.parametrize("name", STAGES)
-def test_shapes_of_attention_by_hand(section_5, name):
-    shown = notes(name)
-    assert shown
-    for tensor, shape in shown.items():
-        sizes = section_5[tensor].shape
-        assert shape == show(sizes if tensor.startswith("W_") else sizes[1:]), f"{tensor} in {name}"
-
-
-def test_numbers_of_attention_by_hand(section_5):
-    toy = figures_ldm.toy()
-    hidden = section_5["mask_toy"][0].tolist()
-    assert hidden == [False, False, True], "the figures call the last word padding"
-    pairs = {"phi": "phi_toy", "flat": "flat_toy", "sequence": "sequence_toy", "Q": "Q_toy", "K": "K_toy"}
-    pairs.update({"V": "V_toy", "scores": "scores", "weights": "weights_by_hand", "heads": "answer_heads"})
-    pairs.update({"answer": "answer_by_hand"})
-    for ours, theirs in pairs.items():
-        assert np.allclose(getattr(toy, ours), section_5[theirs][0].numpy(), atol=1e-5), theirs
-    for matrix, letter in zip(toy.W, "QKVO"):
-        assert np.array_equal(matrix, section_5[f"W_{letter}_toy"].numpy())
+def test_every_picture_is_a_drawing_or_made_by_a_notebook():
+    made = {"ddpm-samples", "vae-reconstructions", "ldm-samples", "context"}  # the last is of the data card
+    assert {path.stem for path in ASSETS.glob("*.png")} - made == set(DRAWN)

@@ -3,24 +3,21 @@
 A judge is a small CNN with a class head and a word head, trained with a fixed seed on the train and the
 novel split (the generators never see the novel one; a judge that had not could not read it) and tested on
 the test split. There are two, of different architecture and seed, because a Fréchet distance belongs to
-its judge: what holds by one judge alone is no result.
+its judge: what holds by one judge alone is no result. A judge sees colours, not their numbers.
 """
 
-import functools
 import hashlib
 from pathlib import Path
-from typing import Dict, List, NamedTuple, Tuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from notebooks import ROOT, opened
+from torch import nn
 from torch.nn import functional as F
 
-from notebooks import ROOT, definitions
-
-DATA = ROOT / "data" / "sprites.npz"
 CACHE = ROOT / "tools" / ".cache"
-TRAIN, TEST, NOVEL = 0, 1, 2
+SPLITS = {"train": 0, "test": 1, "novel": 2, "validation": 3}
 STEPS = {"strided": 3000, "residual": 2000}
 
 
@@ -31,28 +28,22 @@ class Sprites(NamedTuple):
     labels: np.ndarray
     captions: np.ndarray
 
-    def take(self, index: np.ndarray) -> "Sprites":
+    def take(self, index):
         """The sprites at these positions."""
         return Sprites(*(array[index] for array in self))
 
 
-@functools.lru_cache(maxsize=None)
-def arrays(path: Path = DATA) -> Dict[str, np.ndarray]:
-    """The arrays of a data file as the notebooks read it, names of classes and captions filled in."""
-    return definitions("01.ddpm.ipynb").load_data(str(path))
+def load(folder=ROOT):
+    """The splits of a data file by name, captions as 03 cuts them; and the names of the classes."""
+    nb, splits = opened("03.ldm_nano.ipynb", folder, ["data-code"]), {}
+    for name, number in SPLITS.items():
+        index, captions = nb.read_split(number)
+        labels = nb.data["labels"][nb.data["split"] == number]
+        splits[name] = Sprites(nb.data["palette"][index.numpy()], labels, np.array(captions, dtype=str))
+    return splits, nb.data["class_names"].tolist()
 
 
-def load(split: int, path: Path = DATA) -> Sprites:
-    """One split of the data file; captions as 03 cuts them."""
-    data, nb = arrays(path), definitions("03.ldm_nano.ipynb")
-    chosen, captions = data["split"] == split, nb.split_captions(data, split, nb.MAX_WORDS)
-    return Sprites(data["images"][chosen], data["labels"][chosen], np.array(captions, dtype=str))
-
-
-CLASSES = tuple(str(name) for name in arrays()["class_names"])
-
-
-def balanced(sprites: Sprites, n: int, seed: int = 0) -> Sprites:
+def balanced(sprites, n, seed=0):
     """n // C sprites of each of the C classes there are, drawn anew only when a class has been used up."""
     rng, classes, index = np.random.RandomState(seed), np.unique(sprites.labels), []
     for k in classes:
@@ -60,7 +51,7 @@ def balanced(sprites: Sprites, n: int, seed: int = 0) -> Sprites:
     return sprites.take(np.concatenate(index))
 
 
-def halves(sprites: Sprites, seed: int = 0) -> Tuple[Sprites, Sprites]:
+def halves(sprites, seed=0):
     """Two halves without a sprite in common, equally many of each class that has two or more."""
     counts = np.bincount(sprites.labels)
     classes = np.flatnonzero(counts > 1)
@@ -72,12 +63,12 @@ def halves(sprites: Sprites, seed: int = 0) -> Tuple[Sprites, Sprites]:
     return sprites.take(first), sprites.take(second)
 
 
-def vocabulary(captions: np.ndarray) -> List[str]:
+def list_words(captions):
     """All words of the captions, sorted."""
     return sorted({word for caption in captions for word in str(caption).split()})
 
 
-def word_targets(captions: np.ndarray, words: List[str]) -> Tensor:
+def word_targets(captions, words):
     """(n, W) float: 1 where the caption has the word. Words that are not listed count for nothing."""
     position = {word: i for i, word in enumerate(words)}
     targets = torch.zeros(len(captions), len(words))
@@ -86,7 +77,7 @@ def word_targets(captions: np.ndarray, words: List[str]) -> Tensor:
     return targets
 
 
-def to_tensor(images: np.ndarray) -> Tensor:
+def to_tensor(images):
     """uint8 (n, 16, 16, 3) in [0, 255] to float (n, 3, 16, 16) in [-1, 1]."""
     return torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() / 127.5 - 1
 
@@ -94,7 +85,7 @@ def to_tensor(images: np.ndarray) -> Tensor:
 class Strided(nn.Module):
     """The first judge's body: strided convolutions, all positions flattened, LayerNorm. 128 features."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.layers = nn.Sequential(
             nn.PixelUnshuffle(2),  # (B, 12, 8, 8)
@@ -110,29 +101,27 @@ class Strided(nn.Module):
             nn.SiLU(),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Sprites (B, 3, 16, 16) to features (B, 128)."""
+    def forward(self, x):
         return self.layers(x)
 
 
 class Block(nn.Module):
     """Two convolutions and what came in."""
 
-    def __init__(self, width: int):
+    def __init__(self, width):
         super().__init__()
         self.first = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.second = nn.Conv2d(width, width, 3, padding=1, bias=False)
         self.norm_1, self.norm_2 = nn.BatchNorm2d(width), nn.BatchNorm2d(width)
 
-    def forward(self, h: Tensor) -> Tensor:
-        """(B, width, H, W) to the same shape."""
+    def forward(self, h):
         return F.relu(h + self.norm_2(self.second(F.relu(self.norm_1(self.first(h))))))
 
 
 class Residual(nn.Module):
     """The second judge's body: residual blocks, BatchNorm, the mean over all positions. 128 features."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
         self.layers = nn.Sequential(
             nn.Conv2d(3, 32, 4, stride=2, padding=1, bias=False),  # (B, 32, 8, 8)
@@ -148,87 +137,73 @@ class Residual(nn.Module):
             nn.ReLU(),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Sprites (B, 3, 16, 16) to features (B, 128)."""
+    def forward(self, x):
         return self.layers(x).mean((2, 3))
 
 
 class Judge(nn.Module):
     """Reads a sprite: features of the body, a score for each class, a score for each word."""
 
-    def __init__(self, body: nn.Module, classes: int, words: int):
+    def __init__(self, kind, classes, words):
         super().__init__()
-        self.body = body
+        self.body = {"strided": Strided, "residual": Residual}[kind]()
         self.classes, self.words = nn.Linear(128, classes), nn.Linear(128, words)
 
 
-def new_judge(kind: str, words: List[str]) -> Judge:
-    """An untrained judge with the body of this kind."""
-    return Judge({"strided": Strided, "residual": Residual}[kind](), len(CLASSES), len(words))
-
-
-def train_judge(
-    sprites: Sprites,
-    words: List[str],
-    steps: int,
-    seed: int,
-    kind: str = "strided",
-    words_weigh: float = 20.0,
-) -> Judge:
-    """A judge that has learnt from these sprites alone: the class and, if they weigh anything, the words."""
-    with torch.random.fork_rng(devices=[]):  # all of it happens on the CPU
-        torch.manual_seed(seed)
-        judge = new_judge(kind, words)
-        images, labels = to_tensor(sprites.images), torch.from_numpy(sprites.labels.astype(np.int64))
-        targets = word_targets(sprites.captions, words)
-        optimizer = torch.optim.AdamW(judge.parameters(), weight_decay=0.02)
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
-        for _ in range(steps):
-            index = torch.randint(0, len(images), (128,))
-            features = judge.body(images[index])
-            loss = F.cross_entropy(judge.classes(features), labels[index])
-            loss_words = F.binary_cross_entropy_with_logits(judge.words(features), targets[index])
-            loss = loss + words_weigh * loss_words
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
+def train_judge(judge, sprites, words, steps, words_weigh=20.0):
+    """Teach a judge, from these sprites alone, the class and, if they weigh anything, the words."""
+    images, labels = to_tensor(sprites.images), torch.from_numpy(sprites.labels.astype(np.int64))
+    targets = word_targets(sprites.captions, words)
+    optimizer = torch.optim.AdamW(judge.parameters(), weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 4e-3, total_steps=steps)
+    for _ in range(steps):
+        index = torch.randint(0, len(images), (128,))
+        features = judge.body(images[index])
+        loss = F.cross_entropy(judge.classes(features), labels[index])
+        loss_words = F.binary_cross_entropy_with_logits(judge.words(features), targets[index])
+        loss = loss + words_weigh * loss_words
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
     return judge.eval()
 
 
-def the_judges() -> Dict[str, Judge]:
-    """Both judges of the data beside us, trained once and kept under a name with all they depend on."""
-    everything = DATA.read_bytes() + Path(__file__).read_bytes() + torch.__version__.encode()
-    name, judges = hashlib.sha256(everything).hexdigest()[:16], {}
-    train, novel = load(TRAIN), load(NOVEL)
-    words = vocabulary(train.captions)
+def the_judges(folder=ROOT):
+    """Both judges of the data in a folder, trained once and kept under a name with all they depend on."""
+    data, code = (folder / "data" / "sprites.npz").read_bytes(), Path(__file__).read_bytes()
+    name = hashlib.sha256(data + code + torch.__version__.encode()).hexdigest()[:16]
+    (splits, classes), judges = load(folder), []
+    train, novel = splits["train"], splits["novel"]
+    words = list_words(train.captions)
+    both = Sprites(*(np.concatenate(pair) for pair in zip(train, novel)))
     for seed, (kind, steps) in enumerate(STEPS.items()):
-        file = CACHE / f"{kind}-{name}.pt"
+        torch.manual_seed(seed)
+        judge, file = Judge(kind, len(classes), len(words)), CACHE / f"{kind}-{name}.pt"
         if file.exists():
-            judges[kind] = new_judge(kind, words).eval()
-            judges[kind].load_state_dict(torch.load(file, weights_only=True))
-            continue
-        both = Sprites(*(np.concatenate(pair) for pair in zip(train, novel)))
-        judges[kind] = train_judge(both, words, steps, seed, kind)
-        CACHE.mkdir(exist_ok=True)
-        torch.save(judges[kind].state_dict(), file)
+            judge.load_state_dict(torch.load(file, weights_only=True))
+        else:
+            train_judge(judge, both, words, steps)
+            CACHE.mkdir(exist_ok=True)
+            torch.save(judge.state_dict(), file)
+        judges.append(judge.eval())
     return judges
 
 
 @torch.no_grad()
-def features(judge: Judge, images: np.ndarray) -> Tensor:
+def features(judge, images):
     """Penultimate features (n, 128) of uint8 sprites."""
     return torch.cat([judge.body(batch) for batch in to_tensor(images).split(500)])
 
 
 @torch.no_grad()
-def class_accuracy(judge: Judge, sprites: Sprites) -> float:
+def class_accuracy(judge, sprites):
     """Share of sprites in which the judge sees the class asked for."""
     seen = judge.classes(features(judge, sprites.images)).argmax(1).numpy()
     return float((seen == sprites.labels).mean())
 
 
-def same_kind(captions: np.ndarray, words: List[str]) -> Tensor:
+def same_kind(captions, words):
     """(W, W) bool: whether two words are of the same kind; every word is of its own.
 
     They are if, somewhere in this list, replacing one by the other turns a caption into another caption of
@@ -248,7 +223,7 @@ def same_kind(captions: np.ndarray, words: List[str]) -> Tensor:
 
 
 @torch.no_grad()
-def words_found(judge: Judge, sprites: Sprites, words: List[str], kind: Tensor) -> Tuple[float, float]:
+def words_found(judge, sprites, words, kind):
     """Recall and precision of the words of the prompts, by this judge.
 
     Recall is the share of the words asked for that are found (probability over one half). Precision is the

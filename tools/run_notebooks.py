@@ -3,60 +3,76 @@
     python tools/run_notebooks.py 01.ddpm.ipynb ...
 
 A notebook is replaced only when its last cell has run, each in a kernel of its own. Its metadata then records
-what was run: a digest of the code cells, seconds, peak memory, threads and the kind of processor.
+what was run: a digest of the code cells, seconds, peak memory, threads and processor; and assets/SHA256SUMS is
+brought up to date. If a cell fails, the kernel dies or someone presses Ctrl-C, what had run is in
+NAME.partial.ipynb, and the notebook is as it was.
 """
 
+import asyncio
 import base64
+import contextlib
 import hashlib
 import io
 import json
 import os
-import re
+import platform
+import signal
+import subprocess
 import sys
 import threading
 import time
 import warnings
 from pathlib import Path
-from typing import Dict
 
 import nbformat
 import numpy as np
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 from PIL import Image
 
 warnings.filterwarnings("ignore", category=FutureWarning)
 WIDGET = "application/vnd.jupyter.widget-view+json"
-# Runs in the notebook's own kernel after its last cell; never becomes part of the notebook.
+# Runs in the notebook's own kernel after its last cell; never becomes part of the notebook, and may fail.
 FACTS = """
-import json, os, resource, sys, torch
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-facts = {"peak_memory_mb": round(peak), "cpu_cores": os.cpu_count(), "threads": torch.get_num_threads()}
-print(json.dumps({**facts, "processor": torch.backends.cpu.get_cpu_capability(), "torch": torch.__version__}))
+import json, os, sys, torch
+facts = {"cpu_cores": os.cpu_count(), "threads": torch.get_num_threads(), "torch": torch.__version__}
+facts["processor"] = torch.backends.cpu.get_cpu_capability()
+try:
+    import resource
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    facts["peak_memory_mb"] = round(peak)
+except ImportError:
+    pass  # Windows has no such module
+print(json.dumps(facts))
 """
 
 
-def code_digest(nb: nbformat.NotebookNode) -> str:
+def code_digest(nb):
     """SHA-256 of the sources of all code cells, in order."""
     sources = [cell.source for cell in nb.cells if cell.cell_type == "code"]
     return hashlib.sha256("\0".join(sources).encode()).hexdigest()
 
 
-def attach_pictures(nb: nbformat.NotebookNode, assets: Path) -> None:
-    """Attach the pictures that markdown cells name as `attachment:NAME`; they may lie anywhere in assets/.
-
-    Attached pictures show in Jupyter, on GitHub and in Colab, with or without the repository beside them.
-    """
-    for cell in nb.cells:
-        if cell.cell_type == "markdown":
-            cell.pop("attachments", None)
-            for name in re.findall(r"\(attachment:([^)]+)\)", cell.source):
-                content = next(assets.rglob(name)).read_bytes()
-                kind = "image/" + name.rpartition(".")[2]
-                cell.setdefault("attachments", {})[name] = {kind: base64.b64encode(content).decode()}
+def processor_name():
+    """What the processor calls itself."""
+    try:
+        if sys.platform == "darwin":
+            return subprocess.check_output(["sysctl", "-n", "machdep.cpu.brand_string"], text=True).strip()
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration, subprocess.SubprocessError):
+        return platform.processor() or platform.machine()
 
 
-def packed(png: bytes) -> bytes:
+def write_sums(folder):
+    """assets/SHA256SUMS: the digest of every file that a notebook may fetch, and compares with this list."""
+    paths = [folder / "data" / "sprites.npz", *(folder / "assets").rglob("*")]
+    names = [path.relative_to(folder).as_posix() for path in paths if path.suffix in (".npz", ".png", ".pt")]
+    sums = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in sorted(names)]
+    (folder / "assets" / "SHA256SUMS").write_text("".join(sums), newline="\n")
+
+
+def packed(png):
     """The picture with a palette of 256 colours, if that is smaller and looks the same; else as it is."""
     image = Image.open(io.BytesIO(png))
     if image.mode == "RGBA" and image.getextrema()[3] == (255, 255):
@@ -71,89 +87,124 @@ def packed(png: bytes) -> bytes:
     return min(png, buffer.getvalue(), key=len) if same else png
 
 
-def clean_outputs(nb: nbformat.NotebookNode) -> None:
-    """Drop widgets, which nothing but a running kernel can show, and pack large pictures."""
+def last_states(text):
+    """Each line as a terminal leaves it: of a progress bar, only what follows its last carriage return."""
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2].rstrip() for line in text.split("\n"))
+
+
+def clean_outputs(nb, folder):
+    """Drop widgets, which nothing but a running kernel can show, and the folder's name; pack large pictures."""
     nb.metadata.pop("widgets", None)
-    for cell in nb.cells:
-        if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
-            for output in cell.outputs:
-                png = base64.b64decode(output.get("data", {}).get("image/png", ""))
-                if len(png) > 20_000:
-                    output["data"]["image/png"] = base64.b64encode(packed(png)).decode()
+    for cell in (cell for cell in nb.cells if cell.cell_type == "code"):
+        cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+        for output in cell.outputs:
+            if "text" in output:
+                output.text = last_states(output.text).replace(str(folder), ".")
+            png = base64.b64decode(output.get("data", {}).get("image/png", ""))
+            if len(png) > 20_000:
+                output["data"]["image/png"] = base64.b64encode(packed(png)).decode()
 
 
 class Progress:
     """Says which cell of which notebook runs: one line per cell, with a running clock in a terminal."""
 
-    def __init__(self, name: str, cells: int):
+    def __init__(self, name, cells):
         self.name, self.cells, self.index, self.title, self.start = name, cells, 0, "", time.time()
         self.live, self.heading, self.done = sys.stdout.isatty(), "", threading.Event()
         threading.Thread(target=self.tick, daemon=True).start()
 
-    def show(self, end: str = "\n") -> None:
+    def show(self, end="\n"):
         """One line; in a terminal it replaces the line of the clock."""
         seconds = time.time() - self.start
         line = f"{self.name}  cell {self.index:3d} of {self.cells}  {seconds:6.1f} s  {self.title}"
         print(("\r\033[K" if self.live else "") + line, end=end, flush=True)
 
-    def tick(self) -> None:
+    def tick(self):
         """Keep the clock of a long cell moving."""
         pause = 0.5 if self.live else 20
         while not self.done.wait(pause):
             if self.title and time.time() - self.start > pause:
                 self.show(end="" if self.live else "\n")
 
-    def begin(self, cell: nbformat.NotebookNode, cell_index: int) -> None:
+    def begin(self, cell, cell_index):
         """A cell starts; its title is the last heading."""
         if cell.cell_type == "markdown":
             headings = [row for row in cell.source.splitlines() if row.startswith("#")]
             self.heading = headings[-1].lstrip("# ") if headings else self.heading
         self.index, self.title, self.start = cell_index + 1, self.heading, time.time()
 
-    def end(self, cell: nbformat.NotebookNode, cell_index: int, **_: Dict) -> None:
+    def end(self, cell, cell_index, **_):
         """A cell has ended."""
         if cell.cell_type == "code" and cell_index < self.cells:
             self.show()
         self.title = ""
 
 
-def execute(nb: nbformat.NotebookNode, path: Path) -> Dict:
-    """Run all cells in a fresh kernel; the facts of the run."""
-    progress, start = Progress(path.name, len(nb.cells)), time.time()
-    nb.cells.append(nbformat.v4.new_code_cell(FACTS))
+def plain_ctrl_c(notebook):
+    """Ctrl-C raises KeyboardInterrupt, where nbclient would kill the kernel and stumble over its absence."""
+    with contextlib.suppress(NotImplementedError):  # Windows, where it does so anyway
+        asyncio.get_event_loop().remove_signal_handler(signal.SIGINT)
+
+
+def execute(nb, path):
+    """Run all cells in a fresh kernel. Returns what stopped it, or None, and the facts of the run."""
+    progress, start, trouble = Progress(path.name, len(nb.cells)), time.time(), None
+    facts = {"code_sha256": code_digest(nb), "processor_name": processor_name()}
+    nb.cells.append(nbformat.v4.new_code_cell(FACTS, metadata={"tags": ["raises-exception"]}))
     client = NotebookClient(
         nb,
         timeout=None,
         kernel_name="python3",
         record_timing=False,
         coalesce_streams=True,
+        extra_arguments=["--log-level=ERROR"],  # else ipykernel warns of eavesdropping on this very machine
         resources={"metadata": {"path": str(path.parent)}},
+        shutdown_kernel="immediate",
+        on_notebook_start=plain_ctrl_c,
         on_cell_start=progress.begin,
         on_cell_executed=progress.end,
     )
+    client.widget_registry = {}  # nbclient's own Output widget may wait for ever for an answer that it has missed
     try:
         client.execute()
     except CellExecutionError as error:
-        where = f"{path.name} stopped in cell {progress.index} ({progress.heading})"
-        sys.exit(f"\n{where}:\n{error.ename}: {error.evalue}")
+        trouble = f"{error.ename}: {error.evalue}"
+    except DeadKernelError:
+        trouble = "the kernel died, perhaps for want of memory"
+    except KeyboardInterrupt:
+        trouble = "Ctrl-C"
+    except Exception as error:
+        trouble = f"{type(error).__name__}: {error}"
     finally:
         progress.done.set()
-    facts = json.loads(nb.cells.pop().outputs[0].text)
-    return {"code_sha256": code_digest(nb), "seconds": round(time.time() - start, 1), **facts}
+    outputs = nb.cells.pop().outputs
+    if progress.index > progress.cells:  # every cell of the notebook had run
+        trouble = None
+        facts["seconds"] = round(time.time() - start, 1)
+        try:
+            facts.update(json.loads(outputs[0].text))
+        except (IndexError, AttributeError, ValueError):
+            print(f"{path.name}  memory and threads could not be read", flush=True)
+    return trouble and f"{path.name} stopped in cell {progress.index} ({progress.heading}):\n{trouble}", facts
 
 
-def run(path: Path) -> None:
+def run(path):
     """Execute one notebook and put the executed one in its place."""
-    nb = nbformat.read(path, as_version=4)
-    facts = nb.metadata["sd_nano"] = execute(nb, path)
-    attach_pictures(nb, path.parent / "assets")
-    clean_outputs(nb)
-    partial = path.with_suffix(".partial")
+    nb, partial = nbformat.read(path, as_version=4), path.with_suffix(".partial.ipynb")
+    nb.metadata.pop("sd_nano", None)
+    trouble, facts = execute(nb, path)
+    clean_outputs(nb, path.parent)
+    if trouble:
+        nbformat.write(nb, partial)
+        sys.exit(f"\n{trouble}\nWhat had run is in {partial.name}; {path.name} is as it was.")
+    nb.metadata["sd_nano"] = facts
     nbformat.write(nb, partial)
     os.replace(partial, path)
-    took = f"done in {facts['seconds']:.0f} s, peak memory {facts['peak_memory_mb']} MB"
-    print(f"{path.name}  {took}, {facts['threads']} threads, {facts['processor']}\n", flush=True)
+    if (path.parent / "assets").exists():
+        write_sums(path.parent)
+    names = {"peak_memory_mb": " MB", "threads": " threads", "processor": "", "processor_name": ""}
+    used = "".join(f", {facts[name]}{unit}" for name, unit in names.items() if name in facts)
+    print(f"{path.name}  done in {facts['seconds']:.0f} s{used}\n", flush=True)
 
 
 if __name__ == "__main__":
