@@ -1,12 +1,8 @@
-"""Pack your own sprites into the file that the notebooks read.
+"""Pack your own sprites into the file that the notebooks read. In Jupyter: %run data/pack_sprites.py FOLDER
 
-    python data/pack_sprites.py FOLDER [--out data/sprites.npz] [--sheet sheet.png] [--tile 16]
-
-Each sub-folder of FOLDER is a class; pictures that lie in FOLDER itself are a class named after it. With
---tile, pictures larger than a tile are sheets and are cut into tiles. Every sprite becomes 16x16 pixels on
-white, and all of them share a palette of at most --colours colours; what is empty or there twice is dropped.
-Captions come from the names of files and folders, or from FOLDER/captions.csv (file,caption). A tenth becomes
-the test split and a tenth the validation split, with all variants of a sprite on one side. Needs numpy and Pillow.
+Each sub-folder of FOLDER is a class (with train/ and test/ on top: in these); pictures in FOLDER itself are one more. Captions
+come from the names of files and folders, or from tables captions.csv (file,caption). All sprites become 16x16 pixels on one
+ground, in one palette. Variants of a thing stay on one side of the splits. What is left out or changed is said.
 """
 
 import argparse
@@ -19,608 +15,335 @@ import unicodedata
 import warnings
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import Any, Callable, Container, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
-from PIL import Image, ImageColor, ImageDraw, UnidentifiedImageError
+from PIL import Image, ImageColor, ImageDraw
 
 SIZE = 16  # pixels, the side of a sprite
 TRAIN, TEST, NOVEL, VALIDATION = 0, 1, 2, 3
+SPLITS = {"train": 0, "training": 0, "test": 1, "testing": 1, "val": 3, "valid": 3, "validation": 3}  # names of folders
 FORMATS = ("PNG", "GIF", "BMP", "JPEG", "TIFF", "WEBP")
-ENDINGS = (".png", ".gif", ".bmp", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
-MOST_PIXELS = 4096 * 4096  # a file of a few kilobytes can claim to be a picture of gigabytes
-MOST_WORDS = 8  # in a caption: 03 reads no more
-LONGEST = 4  # times as long as wide; a longer picture is a strip, and would be a line of three pixels
-# Alike: sprites that differ on average by at most 3 levels of 255, and by a tenth of their ink.
-ALIKE, PART = 3, 0.1
-SAME = 24  # levels: alike sprites that differ by no more anywhere are duplicates
-MOST_VARIANTS, RUN = 32, 8  # more files under one name are not variants: then only runs of 8 stay together
-NOISE = set(  # words that say nothing about what is to be seen
-    "icon icons image images img pic sprite sprites spritesheet sheet tile tiles tileset texture textures "
-    "frame frames px copy a an and of the with".split()
-)
-POSES = set(  # words that tell pictures of one thing apart
-    "idle walk walking run running jump fall attack hit hurt die death dead cast anim animated animation "
-    "left right up down front back side top bottom north south east west open closed on off "
-    "tiny small medium large big mini hd".split()
-)
-ENOUGH = 250_000  # pixels from which the colours of a palette are found
-COURSE_FILES = ("sprites_1788_16x16.npy", "sprite_labels_nc_1788_16x16.npy")
-COURSE_CLASSES = ("hero", "non-hero", "food", "spell", "side-facing")
-COURSE_PERIOD = 1788  # the labels of the course's 89,400 images repeat after so many
-LEFT_OUT, OTHER, EMPTY, EXACT, NEAR = REASONS = (
-    "files and folders left out",
-    "files of other kinds",
-    "empty or of one colour",
-    "exact duplicates",
-    "near duplicates",
-)
+PICTURE = re.compile(r"\.(png|gif|bmp|jpe?g|tiff?|webp)$", re.I)
+ENDINGS = re.compile(r"(\.(png|gif|bmp|jpe?g|tiff?|webp|psd|xcf|ase|aseprite|kra|svg))+$", re.I)
+GROUNDS = ("white", "#181824", "#808080", "#4a6a8c", "#2c5a46", "#5a3a68")  # to choose from; what vanishes on white is light
+CLOSE, FEW = 48, 0.05  # levels of 255 that an eye can miss; the share of sprites that may vanish on white
+ALIKE, PART, SAME = 3, 0.1, 24  # levels on average, share of the ink; duplicates differ by at most 24 anywhere
+MOST_VARIANTS, RUN = 32, 8  # more files of one name are not variants of a thing: then only runs of 8 stay together
+# Words that say nothing about what is to be seen, many of them given by tools; words that tell pictures of one thing apart.
+NOISE = """icon image img pic picture photo sprite spritesheet sheet tile tileset texture frame px copy a an and of the with new
+    untitled unnamed unbenannt layer ebene screen shot screenshot bildschirmfoto at am pm bitmap レイヤー 레이어 图层""".split()
+POSES = """idle walk walking run running jump fall attack hit hurt die dead cast anim animated left right up down front back side
+    top bottom north south east west open closed on off tiny small medium large big mini hd""".split()
+MARK = re.compile(r"\d+|[a-zß-ÿα-ωа-я]")  # a number, or a letter that is no word
 
 
-class Sprite(NamedTuple):
-    """One picture on its way into the file."""
-
-    image: np.ndarray  # uint8 (16, 16, 3)
-    label: str  # its class
-    name: Tuple  # sprites of one name are variants of one thing
-    words: List[str]
-
-
-def clean(text: str) -> str:
+def clean(text):
     """Text that any file can hold: accents in one form, single blanks, a sign in place of bytes that are no text."""
-    text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    text = str(text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
-def leave_out(path: Path, reason: str, counts: Counter) -> None:
-    """Name a file or folder that cannot be used, say why, and count it."""
-    print(f"left out: {clean(str(path))}: {reason}", file=sys.stderr)
-    counts[LEFT_OUT] += 1
-
-
-def find_pictures(folder: Path, counts: Counter, above: Tuple[Path, ...] = ()) -> Iterator[Path]:
-    """All picture files below a folder, in the order of their names. Hidden files are passed over."""
-    above += (Path(os.path.realpath(folder)),)
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        leave_out(folder, error.strerror, counts)
-        return
-    for path in entries:
-        if path.name.startswith(".") or path.name == "__MACOSX":
-            continue
-        if os.path.isdir(path):
-            target = Path(os.path.realpath(path))
-            if any(target in (one, *one.parents) for one in above):
-                leave_out(path, "a link back to a folder that it lies in", counts)
-                continue
-            below = list(find_pictures(path, counts, above))
-            yield from below
-            if not below and len(above) == 1:
-                leave_out(path, "no picture in it", counts)
-        elif path.suffix.lower() not in ENDINGS:
-            counts[OTHER] += path.name != "captions.csv"
-        elif not os.path.isfile(path):
-            leave_out(path, "a broken link, or not an ordinary file", counts)
-        else:
-            yield path
-
-
-def read_picture(path: Path) -> Image.Image:
-    """A picture of any mode, or the first frame of an animation, as RGBA. Raises what Pillow raises."""
+def read_picture(path, key):
+    """A picture of any mode, or the first frame of an animation, as RGBA, transparent where it has the key colour."""
     with Image.open(path, formats=FORMATS) as picture:
-        picture.load()
+        if picture.width * picture.height > 4096 * 4096:  # a file of a few kilobytes can claim to be gigabytes
+            raise ValueError("larger than 4096x4096 pixels")
+        numbers = np.array(picture)
         if picture.mode.startswith("I"):  # 16 bits of grey: the upper 8 of them
-            levels = np.asarray(picture).astype(np.int64)  # (H, W)
-            opaque = (levels != picture.info.get("transparency", -1)) * 255
-            return Image.fromarray(np.stack([levels >> 8] * 3 + [opaque], axis=2).astype(np.uint8))
-        if picture.mode not in ("1", "L", "LA", "P", "PA", "RGB", "RGBA"):  # CMYK and others are opaque
-            picture = picture.convert("RGB")
-        return picture if picture.mode == "RGBA" else picture.convert("RGBA")
+            picture = Image.fromarray((numbers >> 8).astype(np.uint8))
+        pixels = np.array(picture.convert("RGBA"))
+    if isinstance(key, tuple):
+        pixels[(pixels[..., :3] == key).all(2)] = 0
+    elif key is not None and picture.mode == "P":  # the number of a colour
+        pixels[numbers == key] = 0
+    pixels[pixels[..., 3] == 0] = 0  # what is transparent has no colour
+    return Image.fromarray(pixels)
 
 
-def why_unreadable(error: Exception) -> str:
-    """What is wrong with a file, in a few words, from what Pillow or numpy raised."""
-    if isinstance(error, (Image.DecompressionBombWarning, Image.DecompressionBombError, MemoryError)):
-        return f"larger than {MOST_PIXELS / 1e6:.0f} million pixels"
-    if isinstance(error, UnidentifiedImageError):
-        return "not a picture, whatever its name says"
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def tiles_along(length: int, tile: int, margin: int, spacing: int) -> int:
-    """How many tiles lie along a side of a sheet, 0 if no whole number. Spacing may follow the last one."""
-    count, rest = divmod(length - 2 * margin + spacing, tile + spacing)
-    return max(count, 0) if rest in (0, spacing) else 0
-
-
-def cut(picture: Image.Image, options: argparse.Namespace) -> List[Tuple[int, Image.Image]]:
-    """The tiles of a sheet, each with the number of its row; a picture no larger than a tile is one sprite.
-
-    A row shows one thing in several poses, as a rule. A single column is taken for a row: its tiles get 0.
-    """
-    tile, margin, spacing = options.tile or picture.size, options.margin, options.spacing
-    if picture.width <= tile[0] and picture.height <= tile[1]:
+def cut(picture, tile, margin, spacing):
+    """The tiles of a sheet, each with its row (0 in a single column); or the picture itself, if it is no larger than one."""
+    size = picture.size
+    if size[0] <= tile[0] and size[1] <= tile[1]:
         return [(0, picture)]
-    columns, rows = (tiles_along(picture.size[i], tile[i], margin, spacing) for i in (0, 1))
-    if not rows or not columns:
-        size = f"{picture.width}x{picture.height} pixels"
-        raise ValueError(f"{size} are no whole number of tiles of {tile[0]}x{tile[1]}")
-    tiles = []
-    for row, column in np.ndindex(rows, columns):
-        left, top = (margin + i * (side + spacing) for i, side in ((column, tile[0]), (row, tile[1])))
-        tiles.append((row if columns > 1 else 0, picture.crop((left, top, left + tile[0], top + tile[1]))))
-    return tiles
+    lefts, tops = (range(margin, size[i] - margin - tile[i] + 1, tile[i] + spacing) for i in (0, 1))
+    for i, starts in enumerate((lefts, tops)):
+        if not starts or size[i] - margin - tile[i] - starts[-1] not in (0, spacing):  # spacing may follow the last one
+            raise ValueError(f"no whole number of tiles of {tile[0]}x{tile[1]} (--margin and --spacing may help)")
+    boxes = [(left, top, left + tile[0], top + tile[1]) for top in tops for left in lefts]
+    return [(box[1] if len(lefts) > 1 else 0, picture.crop(box)) for box in boxes]
 
 
-def is_blown_up(picture: Image.Image, factor: int) -> bool:
-    """True if an RGBA picture consists of squares of this side, so that every k-th pixel is all of it."""
-    if picture.width % factor or picture.height % factor:
-        return False
-    picture = picture.convert("RGBa")  # what is transparent has no colour
-    small = picture.resize((picture.width // factor, picture.height // factor), Image.NEAREST)
-    return small.resize(picture.size, Image.NEAREST).tobytes() == picture.tobytes()
-
-
-def fit(picture: Image.Image, options: argparse.Namespace, counts: Counter) -> np.ndarray:
-    """An RGBA picture of any size as a sprite, uint8 (16, 16, 3).
-
-    A small one is enlarged by the largest whole number that fits, so that its pixels stay square. What is not
-    square is padded with transparency, never stretched. Where 16 divides the side, every k-th pixel is taken,
-    so that the colours stay those of the artist; where it does not, or with --smooth, areas are averaged.
-    Pictures that lose details by that are counted.
-    """
-    longer, shorter = max(picture.size), min(picture.size)
-    if longer > SIZE and longer > LONGEST * shorter:
-        size = f"{picture.width}x{picture.height} pixels"
-        raise ValueError(f"{size} are too long for a square; --tile cuts strips into tiles")
-    if longer < SIZE:
-        picture = picture.resize(tuple(side * (SIZE // longer) for side in picture.size), Image.NEAREST)
+def fit(picture, smooth, path, notes):
+    """A picture of any size as a sprite, uint8 (16, 16, 4): never stretched, what was blown up is brought back."""
+    pixels, factor = np.asarray(picture), 1
+    if max(picture.size) > SIZE:
+        rows, columns = (np.flatnonzero(np.diff(pixels, axis=axis).any((1 - axis, 2))) + 1 for axis in (0, 1))
+        factor = np.gcd.reduce([*picture.size, *rows, *columns])  # it consists of squares of so many pixels
+    pixels = pixels[::factor, ::factor]
+    factor = max(SIZE // max(pixels.shape[:2]), 1)
+    picture = Image.fromarray(pixels.repeat(factor, 0).repeat(factor, 1))
+    box, longer = picture.getchannel("A").getbbox() or (0, 0, *picture.size), max(picture.size)
+    if longer > SIZE and max(box[2] - box[0], box[3] - box[1]) <= max(SIZE, longer / 2):
+        notes["were mostly margin, which was cut off"].append(path)
+        picture = picture.crop(box)
     side = max(*picture.size, SIZE)
-    nearest = side % SIZE == 0 and not options.smooth
-    counts["finer"] += nearest and side > SIZE and not is_blown_up(picture, side // SIZE)
-    if picture.size != (side, side):
-        square = Image.new("RGBA", (side, side))
-        square.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
-        picture = square
-    sprite = picture.resize((SIZE, SIZE), Image.NEAREST if nearest else Image.BOX)
-    canvas = Image.new("RGBA", (SIZE, SIZE), options.background)
-    canvas.alpha_composite(sprite)
-    return np.asarray(canvas.convert("RGB"))
+    notes["were larger and lost details: --tile cuts sheets, --smooth averages areas"] += [path] * (side > SIZE)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2  # negative: what crop adds is transparent
+    picture = picture.crop((left, top, left + side, top + side))
+    return np.asarray(picture.resize((SIZE, SIZE), Image.BOX if side % SIZE or smooth else Image.NEAREST))
 
 
-def split_case(text: str) -> str:
-    """CamelCase as two words."""
-    return re.sub(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])|(?<=[A-Z])(?=[A-Z][a-z])", " ", clean(text))
+def split_tokens(text):
+    """The words and numbers in a name, in lower case: RedDragon_02b has red, dragon, 02, b."""
+    text = re.sub(r"(?<=[a-zß-ÿ])(?=[A-ZÀ-Þ])|(?<=[A-Z])(?=[A-Z][a-z])", " ", clean(text))  # CamelCase
+    return re.findall(r"\d+|[^\d ]+", "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in text).lower())
 
 
-def is_letter(word: str) -> bool:
-    """True for a single letter of an alphabet, which is no word (in other scripts it may be one)."""
-    return len(word) == 1 and word.upper() != word.lower()
+def split_words(text):
+    """The words in a name that say something: Blue-Potion (3) has blue, potion; icon_023 and untitled-1 have none."""
+    words = {word.rstrip("s"): word for word in split_tokens(text)[::-1] if not MARK.fullmatch(word)}  # one of potion, potions
+    return [word for word in dict.fromkeys(split_tokens(text)) if word in words.values() and word.rstrip("s") not in NOISE]
 
 
-def split_words(text: str) -> List[str]:
-    """The words in a name, in lower case, without numbers, single letters and words that say nothing.
-
-    sword_02b: sword; Blue-Potion (3): blue potion; RedDragon: red dragon; icon_023: no word.
-    """
-    letters = (c if unicodedata.category(c)[0] in "LM" else " " for c in split_case(text))
-    words = dict.fromkeys("".join(letters).lower().split())
-    return [word for word in words if word not in NOISE and not is_letter(word)]
-
-
-def caption_words(stem: str, folders: Sequence[str]) -> List[str]:
-    """Words of a file name, then of the folders below the class: hair/long_red.png has "long red hair"."""
-    words = split_words(stem)
-    for folder in reversed(folders):
-        known = {word.rstrip("s") for word in words}  # potions/blue_potion.png has one potion
-        words += [word for word in split_words(folder) if word.rstrip("s") not in known]
-    return words
-
-
-def sprite_name(stem: str) -> Tuple[str, str]:
-    """A file name without what tells variants apart (a number or letter, and poses), and the whole name.
-
-    slime_walk_3, slime_idle_f0: slime; sword_02b, sword_02c: sword 02; icon_023: nothing.
-    """
-    tokens = re.findall(r"\d+|[^\W\d_]+", split_case(stem).lower()) if split_words(stem) else []
-    whole, marked = " ".join(tokens), False
-    while len(tokens) > 1:
-        last = tokens[-1]
-        if last not in POSES and not is_letter(last) and (marked or not last.isdigit()):
-            break
-        marked |= tokens.pop() not in POSES
-    return " ".join(tokens), whole
-
-
-def read_captions(path: Path, counts: Counter) -> Dict[str, List[str]]:
-    """Words by file (its path below the folder, or its name alone) from captions.csv, where there is one."""
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = [row for row in csv.reader(file) if len(row) > 1]
-        return {clean(row[0].replace("\\", "/")): split_words(" ".join(row[1:])) for row in rows}
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except (OSError, ValueError, csv.Error) as error:
-        leave_out(path, "not UTF-8 text" if isinstance(error, ValueError) else why_unreadable(error), counts)
-        return {}
-
-
-def read_folder(folder: Path, options: argparse.Namespace, counts: Counter) -> List[Sprite]:
-    """All sprites below a folder that are not of one colour."""
-    captions = read_captions(folder / "captions.csv", counts)
-    sprites, used = [], {"file"}  # the head of the table
-    for path in find_pictures(folder, counts):
-        if options.sheet and os.path.realpath(path) == os.path.realpath(options.sheet):
-            continue  # our own, of the last time
-        counts["read"] += 1
-        inner = path.relative_to(folder)
+def read_captions(tables, notes):
+    """Words by folder and name of a picture, from all tables, with commas, semicolons or tabs between the columns."""
+    captions = {}
+    for path in tables:
         try:
-            tiles = [(row, fit(tile, options, counts)) for row, tile in cut(read_picture(path), options)]
+            text = path.read_text(encoding="utf-8-sig")
+            first = re.search(r"[,;\t]", re.sub(r'"[^"\n]*"', "", text))  # what follows the first name
+            rows = csv.reader(io.StringIO(text, newline=""), delimiter=first.group() if first else ",", skipinitialspace=True)
+            for row in filter(None, rows):
+                captions[path.parent, clean(row[0].replace("\\", "/")).lower()] = split_words(" ".join(row[1:]))
+        except (OSError, ValueError, csv.Error):
+            notes["are tables that cannot be read: save them as UTF-8 text"].append(path)
+    return captions
+
+
+def read_folder(options, lost, notes):
+    """The sprites below the folder, each as a dictionary; what cannot be used is told in `lost`."""
+    folder, found, corners, used = options.folder, [], defaultdict(list), set()
+    paths = [p for p in sorted(folder.rglob("*")) if not re.search(r"(^|/)(\.|__MACOSX)", p.relative_to(folder).as_posix())]
+    folders, sheet = {path for path in paths if path.is_dir()}, os.path.realpath(options.sheet or folder)
+    useless = [p for p in sorted(folders) if p.is_symlink() or not os.access(p, os.R_OK) or not any(p.iterdir())]
+    notes["are folders that are empty, links or locked"] += useless
+    files = [path for path in paths if path not in folders and os.path.realpath(path) != sheet]
+    pictures = [path for path in files if PICTURE.search(path.name)]
+    tables = [path for path in files if path.name.lower() in ("captions.csv", "captions.tsv")]
+    notes["are no pictures by their endings"] += sorted({*files} - {*pictures, *tables})
+    captions = read_captions(tables, notes)
+    splits = {p.name: SPLITS[p.name.lower()] for p in sorted(folders) if p.parent == folder and p.name.lower() in SPLITS}
+    splits = splits if TRAIN in splits.values() and len(splits) > 1 else {}
+    notes["are taken for splits, and the folders in them for classes"] += [folder / top for top in splits]
+    for path in pictures:
+        stem, (*above, _) = ENDINGS.sub("", path.name), path.relative_to(folder).parts
+        row = {"path": path, "split": splits[above.pop(0)] if above and above[0] in splits else None}
+        row["label"] = clean(above[0] if above else folder.resolve().name) or "sprites"
+        names = [(up, name) for up in path.parents for name in (path.relative_to(up).as_posix(), path.name, stem)]
+        keys = [(up, clean(name).lower()) for up, name in names if (up, clean(name).lower()) in captions]
+        used.update(keys[:1])
+        row["words"] = keys and captions[keys[0]] or split_words(" ".join([stem, *above[:0:-1]]))
+        tokens = [token for token in split_tokens(stem) if MARK.fullmatch(token) or token not in POSES + NOISE]
+        thing = " ".join(tokens[:-1] if tokens and MARK.fullmatch(tokens[-1]) else tokens) or path.name * (len(above) < 2)
+        try:
+            picture = read_picture(path, options.key)
+            long, short = max(picture.size), min(picture.size)
+            strip = long % short == 0 and long > short >= 8  # a row or column of squares, as animations have
+            if options.tile is None and long > SIZE and long >= (3 if strip else 4) * short:
+                raise ValueError("probably strips of frames; --tile strips cuts them, --tile as large as they are keeps them")
+            tile = {None: picture.size, "strips": (short, short) if strip else picture.size}.get(options.tile, options.tile)
+            tiles = cut(picture, tile, options.margin, options.spacing)
         except Exception as error:  # a damaged file can raise almost anything
-            leave_out(path, why_unreadable(error), counts)
+            why = getattr(error, "strerror", None) or clean(error).split(" '")[0] or type(error).__name__
+            lost[f"cannot be used: {why}"].append(path)
             continue
-        label = clean(inner.parts[0] if len(inner.parts) > 1 else folder.resolve().name) or "sprites"
-        keys = {clean(inner.as_posix()), clean(path.name)} & set(captions)
-        words = captions[max(keys, key=len)] if keys else []
-        words, used = words or caption_words(path.stem, inner.parts[1:-1]), used | keys
-        name, whole = sprite_name(path.stem)
-        if not name and len(inner.parts) < 3:  # nothing but a number, and no folder names the thing
-            name = whole = path.name
-        for row, image in tiles:
-            if (image == image[0, 0]).all():
-                counts[EMPTY] += 1
-            elif len(tiles) > 1:
-                sprites.append(Sprite(image, label, (str(path), row), words))
-            else:
-                sprites.append(Sprite(image, label, (str(path.parent), name, whole), words))
-        counts["sheets"] += len(tiles) > 1
-        counts["tiles"] += len(tiles) if len(tiles) > 1 else 0
-    for key in sorted(set(captions) - used):
-        leave_out(folder / "captions.csv", f"there is no picture {key!r}", counts)
-    return sprites
+        notes["may be two frames each, packed as one: --tile strips cuts them"] += [path] * (strip and options.tile is None)
+        for line, tile in tiles:
+            corners[np.asarray(tile)[[0, 0, -1, -1], [0, -1, 0, -1]].tobytes()].append(path)
+            thing = f"{path}/{line}" if len(tiles) > 1 else f"{path.parent}/{thing}"
+            found.append({**row, "sprite": fit(tile, options.smooth, path, notes), "thing": thing})
+    notes["are named in captions.csv, but not there"] += sorted(key for up, key in {*captions} - used if PICTURE.search(key))
+    corner, having = max(corners.items(), key=lambda item: len(item[1]), default=(b"", []))
+    if corner and corner == corner[:4] * 4 and corner[3] == 255 and corner[:3] != b"\xff" * 3 and len(having) > len(found) / 2:
+        notes[f"have #{corner[:3].hex()} in all corners: --key '#{corner[:3].hex()}' makes it transparent"] += having
+    return found
 
 
-def group_variants(names: Sequence[Tuple]) -> List[Tuple]:
-    """A group for each sprite: its name, but runs of 8 neighbours where too many have the same.
-
-    "sword 02" is a variant of "sword 02 b" where that is there, else of "sword 03".
-    """
-    known = {name[:2] for name in names}
-    groups = [(name[0], name[-1]) if (name[0], name[-1]) in known else name[:2] for name in names]
-    sizes, seen = Counter(groups), Counter()
-    for i, group in enumerate(groups):
-        if sizes[group] > MOST_VARIANTS:
-            groups[i] = (*group, seen[group] // RUN)
-            seen[group] += 1
-    return groups
+def choose_ground(sprites, names):
+    """The first of these colours, or the one on which the fewest sprites (N, 16, 16, 4) vanish; and which vanish on each."""
+    solid = np.pad(sprites[..., 3] > 127, ((0, 0), (1, 1), (1, 1)), constant_values=True)  # (N, 18, 18)
+    inside = solid[:, :-2, 1:-1] & solid[:, 2:, 1:-1] & solid[:, 1:-1, :-2] & solid[:, 1:-1, 2:]
+    edge, gone = solid[:, 1:-1, 1:-1] & ~inside, {}  # the pixels of a sprite that touch the ground
+    for name in names:
+        close = np.abs(sprites[..., :3] - np.array(ImageColor.getrgb(name)[:3], np.int16)).max(3) < CLOSE
+        gone[name] = np.flatnonzero((edge & close).sum((1, 2)) > edge.sum((1, 2)) / 2)
+    few = len(gone[names[0]]) <= FEW * len(sprites)
+    return names[0] if few else min(gone, key=lambda name: len(gone[name])), gone
 
 
-def alike_pairs(images: np.ndarray, background: Sequence[int]) -> Iterator[Tuple[int, int, int]]:
-    """Pairs i < j of sprites (N, 16, 16, 3) that are alike, with the largest difference between the two.
-
-    Means over blocks differ by no more than pixels do, so a few numbers rule out most pairs: first the mean
-    of a whole sprite, by which they are sorted, then those of 4x4 blocks.
-    """
-    flat = images.reshape(-1, SIZE * SIZE * 3)  # (N, 768)
-    ink = np.abs(images - np.array(background, np.int16)).mean((1, 2, 3))  # (N,)
-    blocks = images.reshape(-1, 4, 4, 4, 4, 3).mean((2, 4), dtype=np.float32).reshape(-1, 48)  # (N, 48)
-    order = np.argsort(blocks.mean(1), kind="stable")
-    blocks, level = blocks[order], blocks[order].mean(1)
-    for k, end in enumerate(np.searchsorted(level, level + ALIKE + 0.01)):  # 0.01 for rounding
-        close = np.abs(blocks[k + 1 : end] - blocks[k]).mean(1) <= ALIKE + 0.01
-        i, others = order[k], order[k + 1 : end][close]
-        gaps = np.abs(flat[others].astype(np.int16) - flat[i])  # (n, 768)
-        for j, gap in zip(others, gaps):
-            if gap.mean() <= min(ALIKE, PART * ink[i], PART * ink[j]):
-                yield min(i, j), max(i, j), gap.max()
-
-
-def colours_in(images: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-    """The colours of images (N, 16, 16, 3) as one number each, (N, 16, 16), and which there are, (U,)."""
-    codes, there = np.zeros(images.shape[:3], np.int32), np.zeros(1 << 24, bool)
-    for channel in range(3):
-        codes = codes * 256 + images[..., channel]
-    there[codes] = True
-    return codes, np.flatnonzero(there)
-
-
-def to_palette(images: np.ndarray, background: Sequence[int], colours: int) -> Tuple[np.ndarray, np.ndarray]:
-    """Images (N, 16, 16, 3) as numbers of colours (N, 16, 16), and the palette (K, 3) with the background as number 0.
-
-    Up to `colours` colours stay as they are; of more, Pillow makes so many, and each becomes the nearest of them.
-    """
-    codes, own = colours_in(images)
-    unique = np.stack([own >> 16, own >> 8 & 255, own & 255], 1)  # (U, 3)
-    rest = unique[(unique != background).any(1)]
-    if len(rest) >= colours:
-        pixels = images.reshape(-1, 3)
-        pixels = pixels[(pixels != background).any(1)]
-        picture = Image.fromarray(pixels[None, :: -(-len(pixels) // ENOUGH)])
+def to_palette(images, ground, colours):
+    """Images (N, 16, 16, 3) as numbers of colours, the palette (K, 3) with the ground first, and how many there were."""
+    own, inverse = np.unique(images.astype(np.int32) @ (65536, 256, 1), return_inverse=True)
+    own = np.stack([own >> 16, own >> 8 & 255, own & 255], 1)  # (U, 3)
+    rest = own[(own != ground).any(1)]
+    if len(rest) >= colours:  # else all stay as they are
+        pixels = images[(images != ground).any(3)]
+        picture = Image.fromarray(pixels[None, :: -(-len(pixels) // 250_000)])
         picture = picture.quantize(colours - 1, Image.Quantize.MEDIANCUT, kmeans=10, dither=Image.Dither.NONE)
         rest = np.unique(np.reshape(picture.getpalette(), (-1, 3))[: colours - 1], axis=0)
-    palette = np.array([background, *sorted(rest.tolist(), key=sum)])
-    number = np.zeros(1 << 24, np.uint8)  # of the nearest colour
-    for k in range(0, len(own), 4096):
-        number[own[k : k + 4096]] = ((unique[k : k + 4096, None] - palette) ** 2).sum(2).argmin(1)
-    return number[codes], palette.astype(np.uint8)
+    palette = np.array([ground, *sorted(rest.tolist(), key=sum)])
+    parts = (own[k : k + 4096, None] - palette for k in range(0, len(own), 4096))
+    nearest = np.concatenate([np.square(part).sum(2).argmin(1) for part in parts]).astype(np.uint8)
+    return nearest[inverse].reshape(images.shape[:3]), palette.astype(np.uint8), len(own)
 
 
-def decibels(before: np.ndarray, after: np.ndarray) -> float:
-    """Peak signal-to-noise ratio of images uint8 (N, 16, 16, 3), infinite if they are the same."""
-    parts = range(0, len(before), 1000)
-    total = sum(np.square(before[k : k + 1000].astype(int) - after[k : k + 1000]).sum() for k in parts)
-    return 10 * np.log10(255**2 * before.size / total) if total else np.inf
+def find_duplicates(before, after, groups, ground):
+    """Why sprites are left out, by their numbers; the groups of those that are alike but no duplicates become one, in place."""
+    kept, pairs = np.sort(np.unique(after.reshape(len(after), -1), axis=0, return_index=True)[1]), []
+    reasons = dict.fromkeys(sorted({*range(len(after))} - {*kept}), "are exact duplicates of others")
+    for images in (before[kept], after[kept]):
+        flat, ink = images.reshape(len(kept), -1), np.abs(images - np.array(ground, np.int16)).mean((1, 2, 3))
+        blocks = images.reshape(-1, 4, 4, 4, 4, 3).mean((2, 4), dtype=np.float32).reshape(-1, 48)  # differ no more than pixels
+        for i in range(len(kept)):
+            for j in i + 1 + np.flatnonzero(np.abs(blocks[i + 1 :] - blocks[i]).sum(1) <= (ALIKE + 0.01) * 48):
+                gap = np.abs(flat[j].astype(np.int16) - flat[i])
+                if gap.mean() <= min(ALIKE, PART * ink[i], PART * ink[j]):
+                    pairs.append((kept[i], kept[j], gap.max()))
+    for i, j, gap in sorted(pairs):
+        if i not in reasons and gap <= SAME:
+            reasons.setdefault(j, "are near duplicates of others")
+        elif i not in reasons and j not in reasons:
+            groups[groups == groups[j]] = groups[i]
+    return reasons
 
 
-def first_of_each(images: np.ndarray, counts: Counter) -> List[int]:
-    """Where each of the images is there for the first time."""
-    first: Dict[bytes, int] = {}
-    for i, image in enumerate(images):
-        first.setdefault(image.tobytes(), i)
-    counts[EXACT] = len(images) - len(first)
-    return list(first.values())
+def split_off(split, labels, groups, shares):
+    """Move whole groups from train to other splits, in place: of each class this share, but one at least where two are left."""
+    rng = np.random.RandomState(0)
+    for label, number in ((label, number) for label in np.unique(labels) for number in shares):
+        ids, sizes = np.unique(groups[(labels == label) & (split == TRAIN)], return_counts=True)
+        order, room = rng.permutation(len(ids)), max(1, round(shares[number] * (labels == label).sum()))
+        order = order[np.argsort(np.maximum(sizes[order], room), kind="stable")][:-1]  # those that fit come first; the last stays
+        taken = ids[order[: max(1, (np.cumsum(sizes[order]) <= room).sum())]]
+        split[np.isin(groups, taken) & (split == TRAIN)] = number
 
 
-def drop_duplicates(looks: Sequence[np.ndarray], names: Sequence, background: Sequence, counts: Counter) -> Tuple:
-    """Which sprites are there for the first time, and the group of each: its variants and look-alikes.
-
-    `looks` are all sprites as they were and as they are in the palette: what is alike in either is alike.
-    """
-    groups, first = group_variants(names), first_of_each(looks[-1], counts)
-    groups = [groups[i] for i in first]
-    pairs = sorted(pair for images in looks for pair in alike_pairs(images[first], background))
-    dropped, leader = set(), {group: group for group in groups}
-
-    def root(group: Tuple) -> Tuple:
-        """The first of the groups that were joined with this one."""
-        while leader[group] != group:
-            group = leader[group]
-        return group
-
-    for i, j, largest in pairs:
-        if i not in dropped and largest <= SAME:
-            dropped.add(j)
-    for i, j, _ in pairs:
-        if i not in dropped and j not in dropped:
-            leader[root(groups[j])] = root(groups[i])
-    counts[NEAR] = len(dropped)
-    kept = [i for i in range(len(first)) if i not in dropped]
-    return [first[i] for i in kept], [root(groups[i]) for i in kept]
-
-
-def make_captions(words: Sequence[Sequence[str]], labels: Sequence[str], known: Container[str]) -> List[str]:
-    """Captions (N,) of the words that are known; the class name where none is."""
-    kept = [[word for word in words_of_one if word in known] for words_of_one in words]
-    return [" ".join((one or label.lower().split())[:MOST_WORDS]) for one, label in zip(kept, labels)]
-
-
-def count_words(captions: Iterable[str]) -> Counter:
-    """How many captions hold each word."""
-    return Counter(word for caption in captions for word in caption.split())
-
-
-def split_off_novel(captions: Sequence[str], labels: np.ndarray, pairs: Sequence[str]) -> np.ndarray:
-    """A split (N,) where sprites whose captions hold both words of a pair are novel, and all others train.
-
-    A pair is left out where train would lose a word or a whole class by it.
-    """
-    split = np.full(len(captions), TRAIN, np.uint8)
-    for pair in pairs:
-        wanted = set(pair.lower().split())
-        novel = np.where([wanted <= set(caption.split()) for caption in captions], np.uint8(NOVEL), split)
-        rest = count_words(caption for caption, number in zip(captions, novel) if number == TRAIN)
-        why = "" if wanted <= set(rest) else "train would not have both words"
-        why = why or ("" if set(labels) == set(labels[novel == TRAIN]) else "train would not have all classes")
-        why = "no caption holds both" if (novel == split).all() else why
-        if why:
-            print(f"left out: --novel {pair!r}: {why}", file=sys.stderr)
-        else:
-            split = novel
-    return split
-
-
-def split_off(split: np.ndarray, labels: np.ndarray, groups: List, captions: List, share: float) -> None:
-    """Move whole groups from train to test, then to validation, in place: this share of each class for each.
-
-    Each gets one group at least where that leaves another in train. Half the sprites of a word stay in train,
-    where there is a choice: test asks for nothing never seen.
-    """
-    rng, members = np.random.RandomState(0), defaultdict(list)  # of each group, those in train
-    for i in np.flatnonzero(split == TRAIN):
-        members[groups[i]].append(i)
-    left = count_words(captions[i] for group in members.values() for i in group)
-    least = {word: number / 2 for word, number in left.items()}
-    for label in np.unique(labels):
-        own = [group for group in members.values() if labels[group[0]] == label]
-        own = [own[k] for k in rng.permutation(len(own))] if len(own) > 1 else own
-        target = max(1, round(share * sum(len(group) for group in own)))
-        for number in (TEST, VALIDATION):
-            chosen = []
-            for group in own if len(own) > 1 else []:
-                loss = count_words(captions[i] for i in group)
-                harmless = all(left[word] - loss[word] >= least[word] for word in loss)
-                if harmless and sum(map(len, chosen)) + len(group) <= target:
-                    chosen.append(group)
-                    left.subtract(loss)
-            if len(own) > 1 and not chosen:  # where none would do, the smallest
-                chosen = [min(own, key=len)]
-                left.subtract(count_words(captions[i] for i in chosen[0]))
-            for group in chosen:
-                split[group] = number
-            own = [group for group in own if split[group[0]] == TRAIN]
-
-
-def read_course(folder: Path) -> Tuple[np.ndarray, np.ndarray]:
-    """The course's images (N, 16, 16, 3) and labels (N,)."""
-    arrays = []
-    for name in COURSE_FILES:
-        try:
-            arrays.append(np.load(folder / name, mmap_mode="r", allow_pickle=False))
-        except (OSError, ValueError, EOFError) as error:
-            raise SystemExit(f"{folder / name}: cannot be read: {why_unreadable(error)}") from None
-    images, one_hot = arrays
-    expected = (len(images), len(COURSE_CLASSES))
-    if images.dtype != np.uint8 or images.shape[1:] != (SIZE, SIZE, 3) or one_hot.shape != expected:
-        found = f"{images.dtype} {images.shape} and labels {one_hot.shape}"
-        raise SystemExit(f"{folder}: expected images uint8 (N, 16, 16, 3) and labels (N, 5), found {found}")
-    return np.asarray(images), one_hot.argmax(1)
-
-
-def draw_sheet(data: Dict[str, np.ndarray], columns: int = 32, scale: int = 3) -> Image.Image:
-    """Sprites of each class under its name and some captions: three rows, or one of many classes."""
-    names, cell, head = data["class_names"].tolist(), SIZE * scale + scale, 24
-    most = columns * (3 if len(names) <= 20 else 1)
-    rows = [-(-min(n, most) // columns) for n in np.bincount(data["labels"])]
-    sheet = Image.new("RGB", (columns * cell + scale, sum(rows) * cell + len(names) * head), (226, 226, 232))
-    draw, top = ImageDraw.Draw(sheet), 0
-    for label, name in enumerate(names):
+def draw_sheet(data, path):
+    """Up to 32 sprites of each class in a row, under its name and some of its captions."""
+    sheet = Image.new("RGB", (32 * 51 + 3, 75 * len(data["class_names"])), (226, 226, 232))
+    for label, name in enumerate(data["class_names"]):
         own = np.flatnonzero(data["labels"] == label)
-        captions = dict.fromkeys(data["captions"][own[:: max(len(own) // 12, 1)]].tolist())
-        tests = (data["split"][own] == TEST).sum()
-        text = f"{name}: {len(own)} sprites, {tests} of them test ({', '.join(captions)})"
-        draw.text((scale, top + 8), text.encode("latin-1", "replace").decode("latin-1"), fill=(20, 20, 30))
-        for k, place in enumerate(np.linspace(0, len(own) - 1, min(len(own), most)).round().astype(int)):
-            image = data["palette"][data["images"][own[place]]].repeat(scale, 0).repeat(scale, 1)
-            row, column = divmod(k, columns)
-            sheet.paste(Image.fromarray(image), (scale + column * cell, top + head + row * cell))
-        top += head + rows[label] * cell
-    return sheet
+        shown = own[np.linspace(0, len(own) - 1, min(len(own), 32)).astype(int)]
+        text = f"{label} {name}, {len(own)} sprites: {', '.join(dict.fromkeys(data['captions'][shown]))}"
+        ImageDraw.Draw(sheet).text((3, 75 * label + 8), text.encode("latin-1", "replace").decode("latin-1"), (20, 20, 30))
+        for column, image in enumerate(data["palette"][data["images"][shown]].repeat(3, 1).repeat(3, 2)):
+            sheet.paste(Image.fromarray(image), (3 + 51 * column, 75 * label + 24))
+    sheet.save(path, "PNG")
 
 
-def write_whole(path: Path, write: Callable[[Any], None]) -> None:
-    """Write a file under a temporary name, then rename it: there is never half a file at `path`."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            write(file)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise SystemExit(f"{path}: cannot be written: {error.strerror or error}") from None
-    finally:
-        if os.path.exists(temporary):
-            os.unlink(temporary)
-
-
-def summary(data: Dict[str, np.ndarray], counts: Counter, loss: float) -> str:
-    """What was read, dropped and kept, and a table of the classes."""
-    words, names = count_words(data["captions"].tolist()), data["class_names"].tolist()
-    lines = [f"read     {counts['read']} pictures"]
-    lines += [f"cut      {counts['sheets']} of them into {counts['tiles']} tiles"] if counts["sheets"] else []
-    lines += [f"dropped  {counts[reason]} {reason}" for reason in REASONS]
-    lines += [f"kept     {len(data['labels'])} sprites"]
-    lost = f"{loss:.1f} dB" if loss < np.inf else "exact"
-    lines += [f"colours  {counts['colours']} with the background, {len(data['palette'])} kept: {lost}"]
-    lines += [f"words    {len(words)} in the captions, {counts['rare words']} rare ones folded away"]
-    if counts["finer"]:
-        lines += [f"coarse   {counts['finer']} of them lost details finer than a sprite's pixel: try --smooth"]
-    width = max(len(name) for name in ["class", *names])
-    lines += ["", f"{'class':{width}}  train   test  novel  validation"]
-    for label, name in enumerate(names):
-        train, test, novel, validation = np.bincount(data["split"][data["labels"] == label], minlength=4)
-        lines += [f"{name:{width}} {train:6d} {test:6d} {novel:6d} {validation:11d}"]
-    return "\n".join(lines)
-
-
-def tile_size(text: str) -> Tuple[int, int]:
-    """16 or 32x48 as width and height."""
-    if not re.fullmatch(r"[1-9]\d{0,3}(x[1-9]\d{0,3})?", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no size: write 16, or 32x48 for width and height")
-    width, _, height = text.partition("x")
-    return int(width), int(height or width)
-
-
-def read_options(arguments: Optional[Sequence[str]]) -> argparse.Namespace:
+def read_options(arguments):
     """The command line, checked."""
-    parser = argparse.ArgumentParser(description="Pack your own sprites into a file for the notebooks.")
-    parser.add_argument("folder", nargs="?", type=Path, help="a sub-folder a class, with pictures or sheets")
-    parser.add_argument("--course", type=Path, metavar="DIR", help="instead: where the course's files are")
-    default = Path(__file__).resolve().parent / "sprites.npz"
-    parser.add_argument("--out", type=Path, default=default, help="the file to write (data/sprites.npz)")
-    parser.add_argument("--sheet", type=Path, help="draw some sprites of each class into this PNG file")
-    parser.add_argument("--tile", type=tile_size, help="larger pictures are sheets of tiles of 16, or 32x48")
-    parser.add_argument("--margin", type=int, default=0, help="pixels around all the tiles of a sheet (0)")
-    parser.add_argument("--spacing", type=int, default=0, help="pixels between two tiles of a sheet (0)")
-    parser.add_argument("--background", default="white", help="the colour under what is transparent (white)")
-    parser.add_argument("--smooth", action="store_true", help="average areas even where 16 divides the size")
-    parser.add_argument("--colours", type=int, default=64, help="the most colours, background included (64)")
-    parser.add_argument("--min-word", type=int, default=20, help="sprites a word needs to be kept (20)")
-    parser.add_argument("--test", type=float, default=0.1, help="the share of test, and of validation (0.1)")
-    parser.add_argument("--novel", nargs="+", default=[], metavar="PAIR", help='pairs of words: "blue slime"')
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    option = parser.add_argument
+    option("folder", type=Path, help="a sub-folder a class, with pictures or sheets")
+    option("--out", type=Path, default=Path(__file__).resolve().parent / "sprites.npz", help="the file (data/sprites.npz)")
+    option("--sheet", type=Path, help="draw some sprites of each class into this PNG file")
+    option("--tile", help="cut what is larger into tiles of 16, or 32x48; or strips: only strips, into squares")
+    option("--margin", type=int, default=0, help="pixels around all the tiles of a sheet (0)")
+    option("--spacing", type=int, default=0, help="pixels between two tiles of a sheet (0)")
+    option("--key", help="a colour that is transparent (magenta), or its number in each picture's palette (0)")
+    option("--background", help="the colour of the ground (white, or one on which nothing vanishes)")
+    option("--smooth", action="store_true", help="average areas even where 16 divides the size")
+    option("--colours", type=int, default=64, help="the most colours, ground included (64)")
+    option("--min-word", type=int, default=20, help="sprites a word needs to be kept (20)")
+    option("--test", type=float, default=0.1, help="the share of test, and of validation (0.1)")
+    option("--novel", nargs="+", default=[], metavar="PAIR", help='pairs of words for the novel split: "blue slime"')
     options = parser.parse_args(arguments)
-    if bool(options.folder) == bool(options.course):
-        parser.error("name a FOLDER, or --course DIR")
-    if any(len(set(pair.split())) != 2 for pair in options.novel):
-        parser.error('--novel takes pairs of words, each pair in quotes: --novel "blue slime" "red bat"')
-    if not 2 <= options.colours <= 256:
-        parser.error("--colours lies between 2 and 256")
-    if min(options.margin, options.spacing) < 0 or not 0 < options.test < 1:
-        parser.error("--margin and --spacing are at least 0, and --test lies between 0 and 1")
     try:
-        options.background = ImageColor.getrgb(options.background)[:3] + (255,)
-    except ValueError:
-        parser.error(f"--background {options.background!r} is no colour: write a name, or #rrggbb")
+        if options.tile and options.tile != "strips":
+            options.tile = tuple(int(side) for side in (options.tile.split("x") * 2)[:2])
+            assert min(options.tile) > 0
+        if options.key:
+            options.key = int(options.key) if options.key.isdigit() else ImageColor.getrgb(options.key)[:3]
+        ImageColor.getrgb(options.background or "white")
+    except (ValueError, AssertionError) as error:
+        parser.error(f"--tile is a size such as 16 or 32x48, --key and --background are colours ({error})")
+    if not (2 <= options.colours <= 256 and min(options.margin, options.spacing) >= 0 and 0 < options.test < 0.5):
+        parser.error("--colours is 2 to 256, --margin and --spacing at least 0, --test between 0 and 0.5")
     return options
 
 
-def main(arguments: Optional[Sequence[str]] = None) -> None:
-    """Read a folder, or the course's files, and write the npz and the sheet."""
-    options, counts = read_options(arguments), Counter()
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # names in letters that the terminal does not have
-    Image.MAX_IMAGE_PIXELS = MOST_PIXELS
-    warnings.simplefilter("ignore")
-    warnings.simplefilter("error", Image.DecompressionBombWarning)
-    background, name = options.background[:3], clean(str(options.folder))
-    if options.course:
-        before, labels = read_course(options.course)
-        counts["read"] = len(before)
-    else:
-        sprites = read_folder(options.folder, options, counts)
-        if not sprites:
-            raise SystemExit(f"{name}: nothing to pack: of {counts['read']} pictures none was kept")
-        before = np.stack([sprite.image for sprite in sprites])
-    images, palette = to_palette(before, background, options.colours)
-    if options.course:
-        kept, class_names = first_of_each(images, counts), list(COURSE_CLASSES)
-        labels, groups = labels[kept], [i % COURSE_PERIOD for i in kept]
-        captions = [class_names[label] for label in labels]
-    else:
-        drawn = (images != images[:, :1, :1]).any((1, 2))  # not so faint that the palette leaves nothing of it
-        before, images, sprites = before[drawn], images[drawn], [sprites[i] for i in np.flatnonzero(drawn)]
-        counts[EMPTY] += len(drawn) - len(sprites)
-        if not sprites:
-            raise SystemExit(f"{name}: nothing to pack: with {options.colours} colours every sprite is of one colour")
-        kept, groups = drop_duplicates((before, palette[images]), [s.name for s in sprites], background, counts)
-        sprites = [sprites[i] for i in kept]
-        class_names = sorted({sprite.label for sprite in sprites})
-        if len(class_names) > 256:
-            raise SystemExit(f"{name}: {len(class_names)} classes, but at most 256 fit in the file")
-        labels = np.array([class_names.index(sprite.label) for sprite in sprites])
-        frequency = Counter(word for sprite in sprites for word in sprite.words)
-        common = {word for word, number in frequency.items() if number >= options.min_word}
-        counts["rare words"] = len(frequency) - len(common)
-        captions = make_captions([s.words for s in sprites], [s.label for s in sprites], common)
-    before, images = before[kept], images[kept]
-    used = np.union1d(0, images)  # what was dropped may have had colours of its own
-    palette, images = palette[used], np.searchsorted(used, images).astype(np.uint8)
-    counts["colours"] = len(np.union1d(colours_in(before)[1], int(bytes(background).hex(), 16)))
-    split = split_off_novel(captions, labels, options.novel)
-    split_off(split, labels, groups, captions, options.test)
-    if not (split == TEST).any():
-        print("no sprite is left for the test split, which the notebooks need: add other sprites", file=sys.stderr)
-    seen = count_words(caption for caption, number in zip(captions, split) if number == TRAIN)
-    captions = make_captions([c.split() for c in captions], [class_names[k] for k in labels], seen)
+def pack(found, options, lost, notes):
+    """The arrays of the data file, and a line about its colours."""
+    sprites, paths = np.stack([row["sprite"] for row in found]), [row["path"] for row in found]  # (N, 16, 16, 4)
+    name, gone = choose_ground(sprites, [options.background] if options.background else GROUNDS)
+    why = f"would vanish on white, so the ground is {name}: --background chooses another"
+    notes[why] += [paths[i] for i in gone.get("white", []) if name != "white"]
+    notes[f"nearly vanish on {name}: --background chooses another ground"] += [paths[i] for i in gone[name]]
+    alpha, ground = sprites[..., 3:].astype(np.uint16), ImageColor.getrgb(name)[:3]
+    before = ((sprites[..., :3] * alpha + np.array(ground, np.uint16) * (255 - alpha) + 127) // 255).astype(np.uint8)
+    images, palette, there = to_palette(before, ground, options.colours)
+    sizes = Counter(row["thing"] for row in found)
+    things = [row["thing"] + f"/{i // RUN}" * (sizes[row["thing"]] > MOST_VARIANTS) for i, row in enumerate(found)]
+    groups = np.unique(things, return_inverse=True)[1]
+    reasons = find_duplicates(before, palette[images], groups, ground)
+    flat = np.flatnonzero((images == images[:, :1, :1]).all((1, 2)))
+    for i, why in {**reasons, **dict.fromkeys(flat, f"are empty, or of one colour on {name}")}.items():
+        lost[why].append(paths[i])
+    kept = sorted({*range(len(found))} - {*reasons, *flat})
+    found, before, images, groups = [found[i] for i in kept], before[kept], images[kept], groups[kept]
+    error = np.square(before.astype(np.float32) - palette[images]).mean() if kept else 0
+    loss = f"{10 * np.log10(255**2 / error):.1f} dB" if error else "exact"
+    class_names = sorted({row["label"] for row in found})
+    labels = np.array([class_names.index(row["label"]) for row in found])
+    split = np.array([row["split"] or TRAIN for row in found], np.uint8)
+    for pair in options.novel:
+        split[[{*pair.lower().split()} <= {*row["words"]} for row in found]] = NOVEL
+    split_off(split, labels, groups, {number: options.test for number in (TEST, VALIDATION) if number not in split})
+    times = Counter(word for row, number in zip(found, split) if number == TRAIN for word in row["words"])
+    words = [[word for word in row["words"] if times[word] >= options.min_word] or row["label"].lower().split() for row in found]
+    lacking = [name for k, name in enumerate(class_names) if {TRAIN, TEST, VALIDATION} - {*split[labels == k]}]
+    notes["lack sprites for train, test or validation, and the notebooks need some of each: add others"] += lacking
+    notes["is the only class: sub-folders would be more"] += class_names if len(class_names) == 1 else []
+    notes["so few sprites are learnt by heart: 200 would be better"] += [len(found)] if len(found) < 200 else []
     data = {"images": images, "palette": palette, "labels": labels.astype(np.uint8), "split": split}
-    data.update({"captions": np.array(captions), "class_names": np.array(class_names)})
-    packed = io.BytesIO()  # Python 3.8 says more than a sentence if a zip file cannot be finished
+    data.update({"captions": np.array([" ".join(some[:8]) for some in words]), "class_names": np.array(class_names)})
+    return data, f"{there} in the pictures, {len(palette)} kept, the first of them the ground, {name}: {loss}"
+
+
+def main(arguments=None):
+    """Read a folder, write the data file and the sheet, and say what was done."""
+    options, lost, notes = read_options(arguments), defaultdict(list), defaultdict(list)
+    if hasattr(sys.stdout, "reconfigure"):  # not in Jupyter
+        sys.stdout.reconfigure(errors="replace")  # letters that the terminal does not have
+    warnings.filterwarnings("ignore", module="PIL")  # of damaged files
+    found = read_folder(options, lost, notes)
+    print(f"found    {len(found) + sum(map(len, lost.values()))} sprites in {clean(options.folder)}")
+    data, colours = pack(found, options, lost, notes) if found else ({"labels": []}, "")
+    kept, names = len(data["labels"]), data.get("class_names", [])
+    for kind, told in (("left out", lost), ("note", notes)):
+        for sentence, things in told.items():
+            shown = list(dict.fromkeys(clean(thing).replace(clean(options.folder) + "/", "") for thing in things))
+            more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
+            print(f"{kind:9}{len(things)} {sentence} ({', '.join(shown[:5])}{more})\n" * bool(things), end="")
+    if not 1 <= len(names) <= 256:
+        raise SystemExit(f"{clean(options.folder)}: nothing to pack: {kept} sprites in {len(names)} classes (at most 256)")
+    packed, temporary = io.BytesIO(), options.out.with_name(f"{options.out.name}.{os.getpid()}.tmp")
     np.savez_compressed(packed, **data)
-    write_whole(options.out, lambda file: file.write(packed.getbuffer()))
-    print(summary(data, counts, decibels(before, palette[images])))
-    print(f"\n{clean(str(options.out))}: {options.out.stat().st_size / 1e6:.2f} MB")
-    if options.sheet:
-        write_whole(options.sheet, lambda file: draw_sheet(data).save(file, format="PNG"))
+    try:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(packed.getvalue())  # there is never half a file
+        os.replace(temporary, options.out)
+        if options.sheet:
+            draw_sheet(data, options.sheet)
+    except OSError as error:
+        if temporary.exists():
+            temporary.unlink()
+        raise SystemExit(f"{error.filename or options.out}: cannot be written: {error.strerror}") from None
+    print(f"colours  {colours}\nkept     {kept} sprites in {clean(options.out)}\n{'class':24} train   test  novel  validation")
+    for k, name in enumerate(names):
+        train, test, novel, validation = np.bincount(data["split"][data["labels"] == k], minlength=4)
+        print(f"{name:23} {train:6d} {test:6d} {novel:6d} {validation:11d}")
 
 
 if __name__ == "__main__":
