@@ -2,25 +2,23 @@
 
     python data/draw_sprites.py [--seed 0] [--art data/art] [--out data/sprites.npz] [--sheet sheet.png]
 
-The drawings are text files; data/README.md says how to read and change them. This program makes the choices
-(which apple, which colour), lays the chosen drawings over each other, runs an outline round them, and sorts
-the sprites into train, test, novel and validation. It writes the numbers of the colours, and the palette also
-as palette.gpl beside them, for GIMP, Aseprite and Krita. The sprites are CC0.
+The drawings are text files; data/README.md says how to read and change them. This program makes the choices (which apple, which
+colour), lays the drawings over each other, runs an outline round them, and sorts the sprites into the splits. It writes the
+numbers of the colours, and the palette also as palette.gpl, for GIMP, Aseprite and Krita. The sprites are CC0.
 """
 
 import argparse
 import re
 import sys
+from collections import namedtuple
 from functools import lru_cache
 from pathlib import Path
 from typing import Dict, FrozenSet, List, NamedTuple, Optional, Sequence, Set, Tuple
 
-import imageio
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-SIZE = 16
-FOLDER = Path(__file__).resolve().parent
+SIZE, FOLDER = 16, Path(__file__).resolve().parent
 TRAIN, TEST, NOVEL, VALIDATION = 0, 1, 2, 3
 NOVEL_PER_KIND = 60
 RGB = Tuple[int, ...]
@@ -68,13 +66,7 @@ class Item(NamedTuple):
         return ramp
 
 
-class Section(NamedTuple):
-    """A heading of one or two words in square brackets, and what stands below it."""
-
-    place: Place
-    head: str
-    name: str
-    items: List[Item]
+Section = namedtuple("Section", "place head name items")  # [head name] in a file, and the Items that stand below it
 
 
 def read_sections(path: Path) -> List[Section]:
@@ -115,13 +107,7 @@ def read_sections(path: Path) -> List[Section]:
 # What the sections mean
 
 
-class Test(NamedTuple):
-    """A condition: that a choice fell on one of the names or, if not wanted, on none of them."""
-
-    place: Place
-    choice: str
-    names: FrozenSet[str]
-    wanted: bool
+Test = namedtuple("Test", "place choice names wanted")  # that a choice fell on one of the names; not wanted: on none of them
 
 
 class Option(NamedTuple):
@@ -626,22 +612,17 @@ def draw_all(art: Art, seed: int = 0) -> Dict[str, np.ndarray]:
     }
 
 
-def draw_sheet(art: Art, scale: int = 6, columns: int = 12) -> np.ndarray:
-    """Every kind with its name, a row a kind in two columns, as an image uint8 (H, W, 3)."""
-    kinds = [(common.name, kind) for common, kinds in art.groups for kind in kinds]
-    side, cell, left, half = SIZE * scale, (SIZE + 1) * scale, 160, (len(kinds) + 1) // 2
-    width = left + columns * cell + 3 * scale
-    sheet, palette = Image.new("RGB", (2 * width, half * cell + 2 * scale), (238, 236, 230)), np.uint8(list(art.palette))
+def draw_sheet(art: Art, columns: int = 12) -> Image.Image:
+    """Every kind with its name, a row a kind, at four times its size."""
+    kinds = [(f"{common.name}: {kind.name}", kind) for common, kinds in art.groups for kind in kinds]
+    sheet, palette = Image.new("RGB", (200 + 68 * columns, 68 * len(kinds)), "#eeece6"), np.uint8(list(art.palette))
     for i, (name, kind) in enumerate(kinds):
-        top, x = (i % half) * cell + scale, (i // half) * width
-        label = Image.new("RGB", (left // 2 - scale, 26), (238, 236, 230))
-        ImageDraw.Draw(label).text((0, 0), f"{name}:\n{kind.name}", (34, 24, 38), ImageFont.load_default())
-        sheet.paste(label.resize((2 * label.width, 2 * label.height)), (x + 2 * scale, top + side // 4))
+        ImageDraw.Draw(sheet).text((8, 68 * i + 28), name, "#221826")
         rng = np.random.RandomState(i)
         for j in range(columns):
             image = Image.fromarray(palette[place(make_sprite(art, kind, rng)[0])])
-            sheet.paste(image.resize((side, side), Image.NEAREST), (x + left + j * cell, top))
-    return np.asarray(sheet)
+            sheet.paste(image.resize((64, 64), Image.NEAREST), (200 + 68 * j, 68 * i))
+    return sheet
 
 
 def main() -> None:
@@ -655,7 +636,7 @@ def main() -> None:
     try:
         art = Art(args.art)
         if args.sheet:
-            imageio.v2.imwrite(args.sheet, draw_sheet(art))
+            draw_sheet(art).save(args.sheet)
             return
         data = draw_all(art, args.seed)
     except ArtError as error:
