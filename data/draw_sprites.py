@@ -24,8 +24,6 @@ NOVEL_PER_KIND = 60
 RGB = Tuple[int, ...]
 Ramp = Tuple[RGB, ...]  # ink (the colour of the outline), shade, base, light, glint
 
-# Text files: headings, lines `key = value`, drawings
-
 
 class ArtError(ValueError):
     """A mistake in the drawings, told in one sentence."""
