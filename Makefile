@@ -4,6 +4,7 @@ VENV ?= .venv
 WORKERS ?= 2
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 NOTEBOOKS := $(filter-out %.partial.ipynb,$(wildcard 0*.ipynb))
+SHELF := $(filter-out %.partial.ipynb,$(wildcard deeper/*.ipynb))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # No environment yet, or its set-up broke off: it is set up (again).
@@ -12,7 +13,7 @@ $(shell rm -f $(VENV)/*-ready)
 .PHONY: $(VENV)/pyvenv.cfg
 endif
 
-.PHONY: help run test test-quick test-browser lab lint quality clean
+.PHONY: help run deeper test test-quick test-browser lab lint quality web clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -20,25 +21,33 @@ help:  ## show this list
 run: $(VENV)/run-ready  ## execute the notebooks in place, from the first cell to the last: trains every model
 	$(BIN)/python tools/run_notebooks.py $(NOTEBOOKS)
 
+deeper: $(VENV)/run-ready  ## execute the shelf in deeper/ in place, from the weights in assets/
+	$(BIN)/python tools/run_notebooks.py $(SHELF)
+
 test: $(VENV)/test-ready  ## lint, then the whole test suite
 	$(BIN)/ruff check . && $(BIN)/ruff format --check data tests tools
-	$(BIN)/ruff check --line-length 88 $(NOTEBOOKS) && $(BIN)/ruff format --check --line-length 88 $(NOTEBOOKS)
+	$(BIN)/ruff check --line-length 88 $(NOTEBOOKS) $(SHELF)
+	$(BIN)/ruff format --check --line-length 88 $(NOTEBOOKS) $(SHELF)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 test-quick: $(VENV)/test-ready  ## only the tests that run no notebook: under a minute
 	$(BIN)/python -m pytest -m quick
 
-test-browser: $(VENV)/browser-ready  ## open every notebook in JupyterLab with a real browser (Chromium) and use it
+test-browser: $(VENV)/browser-ready $(VENV)/web-ready  ## use the notebooks and the page of docs/ in a real browser (Chromium)
 	$(BIN)/python -m pytest -m browser -s
+	$(BIN)/python -m pytest tests/test_web.py
 
 lab: $(VENV)/run-ready  ## open JupyterLab in this folder
 	$(BIN)/jupyter lab
 
 lint: $(VENV)/test-ready  ## check and format the code, notebooks included
-	$(BIN)/ruff check --fix . && $(BIN)/ruff format data tests tools && $(BIN)/ruff format --line-length 88 $(NOTEBOOKS)
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format data tests tools && $(BIN)/ruff format --line-length 88 $(NOTEBOOKS) $(SHELF)
 
 quality: $(VENV)/test-ready  ## measure the committed weights: one table
 	$(BIN)/python tools/quality.py --json tools/quality.json --md tools/quality.md
+
+web: $(VENV)/web-ready  ## export the model of notebook 03 for the page in docs/, and compare it with PyTorch
+	$(BIN)/python tools/export_web.py
 
 clean:  ## remove .venv and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache tools/.cache tools/__pycache__ tests/__pycache__
@@ -58,4 +67,8 @@ $(VENV)/test-ready: requirements-dev.txt requirements.txt | $(VENV)/pyvenv.cfg
 
 $(VENV)/browser-ready: $(VENV)/test-ready
 	$(PIP) 'playwright>=1.40' || echo 'no Playwright: its tests will be skipped'
+	@touch $@
+
+$(VENV)/web-ready: $(VENV)/test-ready
+	$(PIP) onnx onnxscript onnxruntime
 	@touch $@
