@@ -5,8 +5,6 @@ import http.server
 import os
 import re
 import shutil
-import subprocess
-import sys
 import threading
 import types
 
@@ -21,7 +19,6 @@ TINY = {
     "02": {"WIDTH": 16, "BATCH": 8, "STEPS_SHORT": 40, "STEPS": 45},
     "03": {"T": 30, "WIDTH": 16, "WIDTH_VAE": 16, "D_TAU": 16, "HEADS": 2, "BATCH": 8, "STEPS": 45, "STEPS_READER": 40},
 }
-VAE_PATH = "assets/vae_latent_2d_emb4/best_vae.pt"
 
 # Imported by every Python that runs with its folder on PYTHONPATH: no network but this machine's own, and who tries is noted.
 OFFLINE = """
@@ -43,25 +40,23 @@ socket.socket.connect, socket.getaddrinfo = connect, getaddrinfo
 
 # Runs in the kernel between the cells of a notebook, see `thrice`; counts the training steps.
 PROBE = '''
-import hashlib, pathlib, torch
+import pathlib, torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 calls, stop_at, before, trained = 0, None, {}, set()
 
-def count(*_):
+def count(optimizer, *_):
     global calls
-    calls += 1
+    calls += optimizer.param_groups[0]["lr"] > 0  # else it is only timed
     if calls == stop_at:
         raise KeyboardInterrupt
 
 register_optimizer_step_pre_hook(count)
 
 def weights():
-    """Digest of the parameters (not of the times) in every weight file."""
     found = {}
     for path in sorted(pathlib.Path("assets").rglob("*.pt")):
         saved = torch.load(path, map_location="cpu", weights_only=True)["weights"]
-        content = b"".join(value.numpy().tobytes() for _, value in sorted(saved.items()))
-        found[str(path)] = hashlib.sha256(content).hexdigest(), path.stat().st_mtime_ns
+        found[str(path)] = [value.numpy().tobytes() for value in saved.values()], path.stat().st_mtime_ns
     return found
 
 def after_first():
@@ -71,10 +66,10 @@ def after_first():
 def after_second(source):
     """The same weights again; then a training is stopped in its first step, and the notebook goes on with what is left."""
     global calls, stop_at
-    for path, (digest, written) in weights().items():
+    for path, (content, written) in weights().items():
         if path in before and before[path][1] != written:
             trained.add(path)
-            assert digest == before[path][0], f"{path} is different when its cell is run again"
+            assert content == before[path][0], f"{path} is different when its cell is run again"
     if calls:
         calls, stop_at = 0, 1
         get_ipython().run_cell(source).raise_error()
@@ -82,10 +77,10 @@ def after_second(source):
 '''
 
 
-def run_cells(name, *ids, **given):
-    """A module in which the cells of a notebook with these ids were executed, in order, on top of what is given."""
+def run_cells(name, *ids, **names):
+    """A module in which the cells of a notebook with these ids were executed, in order, on top of these names."""
     module = types.ModuleType(name)
-    module.__dict__.update(given)
+    module.__dict__.update(names)
     cells = [cell for cell in code_cells(name) if cell.id in ids]
     assert len(cells) == len(ids), f"{name} lacks a cell of {ids}"
     for cell in cells:
@@ -105,60 +100,55 @@ def lay_out(folder):
 
 def save_vae(folder):
     """A tiny autoencoder for notebook 03, untrained, in place of what notebook 02 leaves."""
-    nb = run_cells(NOTEBOOKS[1], "imports", "plumbing")
-    data, nb.data_id = nb.read_data(str(folder / "data" / "sprites.npz"))
-    more = run_cells(NOTEBOOKS[1], "vae", K=len(data["palette"]), nn=nb.nn)
+    nb = run_cells(NOTEBOOKS[1], "imports", "parameters", "plumbing", "vae", K=64)
     torch.manual_seed(0)
-    net = more.VAE(TINY["02"]["WIDTH"])
-    nb.save_weights(str(folder / VAE_PATH), net, mean=torch.zeros(4), std=torch.full((4,), 0.1))
+    _, nb.data_id = nb.read_data(str(folder / "data" / "sprites.npz"))
+    path = str(folder / "assets" / "vae_latent_2d_emb4" / "best_vae.pt")
+    nb.save_weights(path, nb.VAE(TINY["02"]["WIDTH"]), mean=torch.zeros(4), std=torch.full((4,), 0.1))
 
 
 def solutions(name):
     """The solutions of the exercises of a notebook: the Python in its folded parts."""
     text = "\n".join(cell.source for cell in read(name).cells if cell.cell_type == "markdown")
-    folded = "\n".join(re.findall(r"<details>.*?</details>", text, re.S))
-    return re.findall(r"```python\n(.*?)```", folded, re.S)
+    return re.findall(r"```python\n(.*?)```", "\n".join(re.findall(r"<details>.*?</details>", text, re.S)), re.S)
 
 
 def thrice(nb, more=()):
-    """The notebook with every code cell twice, and each cell that trains a third time, stopped at its first step.
+    """The notebook with every code cell twice, `name-1` and `name-2`, and each that trains a third time, stopped at once.
 
-    Cells that were `name` are now `name-1` and `name-2`; between them the probe looks at the weights. `more` are sources
-    of further cells at the end, which may fail.
+    Between them the probe looks at the weights. `more` are sources of further cells at the end, which may fail.
     """
-    cells = []
-
-    def add(source, name, **metadata):
-        cells.append(nbformat.v4.new_code_cell(source, id=name, metadata=metadata))
-
+    cells, new = [], nbformat.v4.new_code_cell
     for cell in nb.cells:
         if cell.cell_type != "code" or "parameters" in cell.metadata.get("tags", []):
             cells.append(cell)
             continue
-        add(cell.source, f"{cell.id}-1")
-        add("__import__('probe').after_first()", f"probe{len(cells)}")
-        add(cell.source, f"{cell.id}-2")
-        add(f"__import__('probe').after_second({cell.source!r})", f"probe{len(cells)}")
-    add("print(*sorted(__import__('probe').trained))", "trained")
-    for number, source in enumerate(more, 1):
-        add(source, f"solved{number}", tags=["raises-exception"])
+        for suffix, probe in (("1", "after_first()"), ("2", f"after_second({cell.source!r})")):
+            cells.append(new(cell.source, id=f"{cell.id}-{suffix}"))
+            cells.append(new(f"__import__('probe').{probe}", id=f"{cell.id}-probe{suffix}"))
+    cells.append(new("print(*sorted(__import__('probe').trained))", id="trained"))
+    cells += [new(source, id=f"solved{k}", metadata={"tags": ["raises-exception"]}) for k, source in enumerate(more)]
     return nbformat.v4.new_notebook(cells=cells, metadata=nb.metadata)
 
 
-def execute(nb, folder, env=None, repo=None, allow_errors=False, **parameters):
-    """Run a notebook in a folder with these parameters, after those of its own cell; files come from the address repo."""
-    cells = []
+def given(nb, **parameters):
+    """The notebook with these parameters after those of its own cell."""
+    ready = nbformat.v4.new_notebook(metadata=nb.metadata)
     for cell in nb.cells:
-        cells.append(cell)
-        if repo and cell.cell_type == "code":
-            cell.source = re.sub(r'(?m)^REPO = ".*"', f'REPO = "{repo}"', cell.source)
+        ready.cells.append(cell)
         if "parameters" in cell.metadata.get("tags", []):
-            lines = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
-            cells.append(nbformat.v4.new_code_cell(lines, id="given"))
-    ready = nbformat.v4.new_notebook(cells=cells, metadata=nb.metadata)
-    where = {"metadata": {"path": str(folder)}}
+            lines = [f"{name} = {value!r}" for name, value in parameters.items()]
+            ready.cells.append(nbformat.v4.new_code_cell("\n".join(lines), id="given"))
+    return ready
+
+
+def execute(nb, folder, env=None, repo=None, allow_errors=False, **parameters):
+    """Run a notebook in a folder with these parameters; files come from the address repo."""
+    ready = given(nb, **parameters)
+    for cell in ready.cells if repo else ():
+        cell.source = re.sub(r'(?m)^REPO = ".*"', f'REPO = "{repo}"', cell.source)
     options = {"timeout": None, "kernel_name": "python3", "coalesce_streams": True, "allow_errors": allow_errors}
-    client = NotebookClient(ready, resources=where, **options)
+    client = NotebookClient(ready, resources={"metadata": {"path": str(folder)}}, **options)
     client.widget_registry = {}  # its imitation of widgets.Output sends while it waits, can miss the answer, and waits for ever
     client.execute(env=env or dict(os.environ))
     return ready
@@ -175,10 +165,30 @@ def pictures(nb, suffix=""):
     found = {}
     for cell in nb.cells:
         if cell.cell_type == "code" and cell.id.endswith(suffix):
-            data = [output.get("data", {}).get("image/png", "") for output in cell.outputs]
-            digests = [hashlib.sha256(picture.encode()).hexdigest() for picture in data if picture]
-            found[cell.id[: len(cell.id) - len(suffix)]] = digests
+            data = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
+            found[cell.id[: len(cell.id) - len(suffix)]] = [hashlib.sha256(png.encode()).hexdigest() for png in data]
     return found
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves the folder `served`, notes in `asked` what was asked for, and says nothing; both are set in a subclass."""
+
+    served, asked = None, None
+
+    def __init__(self, *args):
+        super().__init__(*args, directory=str(self.served))
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        self.asked.append(self.path.lstrip("/"))
+        super().do_GET()
+
+
+def files(folder):
+    """The names of all files in a folder."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def serve(handler):
@@ -188,15 +198,3 @@ def serve(handler):
     httpd.url = f"http://127.0.0.1:{httpd.server_address[1]}"
     threading.Thread(target=httpd.serve_forever, args=(0.05,), daemon=True).start()
     return httpd
-
-
-def cut_off(folder):
-    """A folder to put on PYTHONPATH: cuts Python off from every network but this machine's own; has the probe."""
-    folder.mkdir(parents=True)
-    (folder / "sitecustomize.py").write_text(OFFLINE)
-    (folder / "probe.py").write_text(PROBE)
-    check = "import urllib.request; urllib.request.urlopen('https://example.com', timeout=5)"
-    result = subprocess.run([sys.executable, "-c", check], env={**os.environ, "PYTHONPATH": str(folder)}, capture_output=True)
-    assert b"cut off" in result.stderr
-    (folder / "tried").unlink()
-    return folder
