@@ -105,6 +105,15 @@ def clean_outputs(nb, folder):
                 output["data"]["image/png"] = base64.b64encode(packed(png)).decode()
 
 
+def save_picture(nb, path):
+    """The picture of the cell tagged `picture`, which a notebook of the shelf has, for the README's table."""
+    for cell in nb.cells:
+        pictures = [o["data"]["image/png"] for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+        if "picture" in cell.metadata.get("tags", []) and pictures:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(base64.b64decode(pictures[-1]))
+
+
 class Progress:
     """Says which cell of which notebook runs: one line per cell, with a running clock in a terminal."""
 
@@ -191,17 +200,19 @@ def execute(nb, path):
 def run(path):
     """Execute one notebook and put the executed one in its place."""
     nb, partial = nbformat.read(path, as_version=4), path.with_suffix(".partial.ipynb")
+    home = path.parent.parent if path.parent.name == "deeper" else path.parent  # where paths in notebooks begin
     nb.metadata.pop("sd_nano", None)
     trouble, facts = execute(nb, path)
-    clean_outputs(nb, path.parent)
+    clean_outputs(nb, home)
     if trouble:
         nbformat.write(nb, partial)
         sys.exit(f"\n{trouble}\nWhat had run is in {partial.name}; {path.name} is as it was.")
     nb.metadata["sd_nano"] = facts
     nbformat.write(nb, partial)
     os.replace(partial, path)
-    if (path.parent / "assets").exists():
-        write_sums(path.parent)
+    save_picture(nb, home / "assets" / "deeper" / f"{path.stem}.png")
+    if (home / "assets").exists():
+        write_sums(home)
     names = {"peak_memory_mb": " MB", "threads": " threads", "processor": "", "processor_name": ""}
     used = "".join(f", {facts[name]}{unit}" for name, unit in names.items() if name in facts)
     print(f"{path.name}  done in {facts['seconds']:.0f} s{used}\n", flush=True)
