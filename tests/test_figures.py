@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
 from helpers import run_cells
@@ -124,4 +125,7 @@ def test_every_drawing_has_its_picture_without_holes():
     for name in DRAWN:
         with Image.open(ASSETS / f"{name}.png") as image:
             assert image.width == 1400 and "transparency" not in image.info and image.mode in ("P", "RGB"), name
+            pixels = np.asarray(image.convert("RGB"))
+        edges = [pixels[:4], pixels[-4:], pixels[:, :2], pixels[:, -2:]]
+        assert all((edge == 255).all() for edge in edges), f"{name}: nothing may touch an edge"
         assert max((ASSETS / (name + suffix)).stat().st_size for suffix in (".svg", ".png")) <= 80_000, name
