@@ -54,6 +54,7 @@ clean:  ## remove .venv and caches
 
 $(VENV)/pyvenv.cfg:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.8 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 8) else 0'
+	@$(PYTHON) -c 'import platform, sys; sys.exit("PyTorch on a Mac with an Intel processor needs Python 3.8 to 3.12: make PYTHON=python3.12") if platform.system() + platform.machine() == "Darwinx86_64" and sys.version_info >= (3, 13) else 0'
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo 'This Python cannot make environments: install its venv, on Debian and Ubuntu by: sudo apt install python3-venv'; exit 1; }
 	$(PYTHON) -m venv $(if $(wildcard $@),--clear) $(VENV)
 
