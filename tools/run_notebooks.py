@@ -24,6 +24,9 @@ import time
 import warnings
 from pathlib import Path
 
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the imports take seconds, and Ctrl-C would end in their traceback
+
 import nbformat
 import numpy as np
 from nbclient import NotebookClient
@@ -69,7 +72,7 @@ def write_sums(folder):
     paths = [folder / "data" / "sprites.npz", *(folder / "assets").rglob("*")]
     names = [path.relative_to(folder).as_posix() for path in paths if path.suffix in (".npz", ".png", ".pt")]
     sums = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in sorted(names)]
-    (folder / "assets" / "SHA256SUMS").write_text("".join(sums), newline="\n")
+    (folder / "assets" / "SHA256SUMS").write_bytes("".join(sums).encode())  # on Windows as well without \r
 
 
 def packed(png):
@@ -180,7 +183,7 @@ def execute(nb, path):
         trouble = f"{error.ename}: {error.evalue}"
     except DeadKernelError:
         trouble = "the kernel died, perhaps for want of memory"
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         trouble = "Ctrl-C"
     except Exception as error:
         trouble = f"{type(error).__name__}: {error}"
@@ -219,6 +222,7 @@ def run(path):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not sys.argv[1:]:
         sys.exit("There is no notebook here: name one, or call make run in the folder of 01.ddpm.ipynb.")
     for notebook in sys.argv[1:]:
