@@ -21,19 +21,18 @@ from PIL import Image, ImageColor, ImageDraw
 
 SIZE = 16  # pixels, the side of a sprite
 TRAIN, TEST, NOVEL, VALIDATION = 0, 1, 2, 3
-SPLITS = {"train": 0, "training": 0, "test": 1, "testing": 1, "val": 3, "valid": 3, "validation": 3}  # names of folders
-FORMATS = ("PNG", "GIF", "BMP", "JPEG", "TIFF", "WEBP")
+SPLITS = {"train": 0, "training": 0, "test": 1, "testing": 1, "val": 3, "valid": 3, "validation": 3, "dev": 3, "eval": 3}
 PICTURE = re.compile(r"\.(png|gif|bmp|jpe?g|tiff?|webp)$", re.I)
 ENDINGS = re.compile(r"(\.(png|gif|bmp|jpe?g|tiff?|webp|psd|xcf|ase|aseprite|kra|svg))+$", re.I)
 GROUNDS = ("white", "#181824", "#808080", "#4a6a8c", "#2c5a46", "#5a3a68")  # to choose from; what vanishes on white is light
-CLOSE, FEW = 48, 0.05  # levels of 255 that an eye can miss; the share of sprites that may vanish on white
+CLOSE, FEW = 48, 0.04  # levels of 255 that an eye can miss; the share of sprites that may vanish on white
 ALIKE, PART, SAME = 3, 0.1, 24  # levels on average, share of the ink; duplicates differ by at most 24 anywhere
 MOST_VARIANTS, RUN = 32, 8  # more files of one name are not variants of a thing: then only runs of 8 stay together
-# Words that say nothing about what is to be seen, many of them given by tools; words that tell pictures of one thing apart.
-NOISE = """icon image img pic picture photo sprite spritesheet sheet tile tileset texture frame px copy a an and of the with new
-    untitled unnamed unbenannt layer ebene screen shot screenshot bildschirmfoto at am pm bitmap レイヤー 레이어 图层""".split()
+NOISE = """icon image img pic picture photo sprite spritesheet sheet tile tileset texture frame px copy kopie copie a an and of
+    the with from new at am pm untitled unnamed unbenannt layer ebene screen shot screenshot bildschirmfoto bitmap artboard asset
+    download piskel pixil delay レイヤー 레이어 图层 スクリーンショット 스크린샷 屏幕截图""".split()  # words that say nothing
 POSES = """idle walk walking run running jump fall attack hit hurt die dead cast anim animated left right up down front back side
-    top bottom north south east west open closed on off tiny small medium large big mini hd""".split()
+    top bottom north south east west open closed on off tiny small medium large big mini hd""".split()  # variants of one thing
 MARK = re.compile(r"\d+|[a-zß-ÿα-ωа-я]")  # a number, or a letter that is no word
 
 
@@ -45,7 +44,7 @@ def clean(text):
 
 def read_picture(path, key):
     """A picture of any mode, or the first frame of an animation, as RGBA, transparent where it has the key colour."""
-    with Image.open(path, formats=FORMATS) as picture:
+    with Image.open(path, formats=("PNG", "GIF", "BMP", "JPEG", "TIFF", "WEBP")) as picture:
         if picture.width * picture.height > 4096 * 4096:  # a file of a few kilobytes can claim to be gigabytes
             raise ValueError("larger than 4096x4096 pixels")
         numbers = np.array(picture)
@@ -62,12 +61,11 @@ def read_picture(path, key):
 
 def cut(picture, tile, margin, spacing):
     """The tiles of a sheet, each with its row (0 in a single column); or the picture itself, if it is no larger than one."""
-    size = picture.size
-    if size[0] <= tile[0] and size[1] <= tile[1]:
+    if picture.width <= tile[0] and picture.height <= tile[1]:
         return [(0, picture)]
-    lefts, tops = (range(margin, size[i] - margin - tile[i] + 1, tile[i] + spacing) for i in (0, 1))
+    lefts, tops = (range(margin, picture.size[i] - margin - tile[i] + 1, tile[i] + spacing) for i in (0, 1))
     for i, starts in enumerate((lefts, tops)):
-        if not starts or size[i] - margin - tile[i] - starts[-1] not in (0, spacing):  # spacing may follow the last one
+        if not starts or picture.size[i] - margin - tile[i] - starts[-1] not in (0, spacing):  # spacing may follow the last one
             raise ValueError(f"no whole number of tiles of {tile[0]}x{tile[1]} (--margin and --spacing may help)")
     boxes = [(left, top, left + tile[0], top + tile[1]) for top in tops for left in lefts]
     return [(box[1] if len(lefts) > 1 else 0, picture.crop(box)) for box in boxes]
@@ -122,7 +120,7 @@ def read_captions(tables, notes):
 
 def read_folder(options, lost, notes):
     """The sprites below the folder, each as a dictionary; what cannot be used is told in `lost`."""
-    folder, found, corners, used = options.folder, [], defaultdict(list), set()
+    folder, found, borders, used = options.folder, [], defaultdict(list), set()
     paths = [p for p in sorted(folder.rglob("*")) if not re.search(r"(^|/)(\.|__MACOSX)", p.relative_to(folder).as_posix())]
     folders, sheet = {path for path in paths if path.is_dir()}, os.path.realpath(options.sheet or folder)
     useless = [p for p in sorted(folders) if p.is_symlink() or not os.access(p, os.R_OK) or not any(p.iterdir())]
@@ -132,7 +130,8 @@ def read_folder(options, lost, notes):
     tables = [path for path in files if path.name.lower() in ("captions.csv", "captions.tsv")]
     notes["are no pictures by their endings"] += sorted({*files} - {*pictures, *tables})
     captions = read_captions(tables, notes)
-    splits = {p.name: SPLITS[p.name.lower()] for p in sorted(folders) if p.parent == folder and p.name.lower() in SPLITS}
+    tops = {p.name: re.sub("[^a-z].*", "", p.name.lower().lstrip("0123456789_- ")) for p in sorted(folders) if p.parent == folder}
+    splits = {name: SPLITS[word] for name, word in tops.items() if word in SPLITS}
     splits = splits if TRAIN in splits.values() and len(splits) > 1 else {}
     notes["are taken for splits, and the folders in them for classes"] += [folder / top for top in splits]
     for path in pictures:
@@ -149,8 +148,8 @@ def read_folder(options, lost, notes):
             picture = read_picture(path, options.key)
             long, short = max(picture.size), min(picture.size)
             strip = long % short == 0 and long > short >= 8  # a row or column of squares, as animations have
-            if options.tile is None and long > SIZE and long >= (3 if strip else 4) * short:
-                raise ValueError("probably strips of frames; --tile strips cuts them, --tile as large as they are keeps them")
+            if options.tile in ((None,) if strip else (None, "strips")) and long > SIZE and long >= (3 if strip else 4) * short:
+                raise ValueError("probably strips: --tile strips cuts squares, --tile 24x16 others, --tile 999 keeps them")
             tile = {None: picture.size, "strips": (short, short) if strip else picture.size}.get(options.tile, options.tile)
             tiles = cut(picture, tile, options.margin, options.spacing)
         except Exception as error:  # a damaged file can raise almost anything
@@ -159,26 +158,29 @@ def read_folder(options, lost, notes):
             continue
         notes["may be two frames each, packed as one: --tile strips cuts them"] += [path] * (strip and options.tile is None)
         for line, tile in tiles:
-            corners[np.asarray(tile)[[0, 0, -1, -1], [0, -1, 0, -1]].tobytes()].append(path)
+            pixels = np.asarray(tile)
+            border = Counter(map(bytes, np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])))
+            borders[border.most_common(1)[0][0] * (max(border.values()) > sum(tile.size))].append(path)  # more than half of it
             thing = f"{path}/{line}" if len(tiles) > 1 else f"{path.parent}/{thing}"
             found.append({**row, "sprite": fit(tile, options.smooth, path, notes), "thing": thing})
     notes["are named in captions.csv, but not there"] += sorted(key for up, key in {*captions} - used if PICTURE.search(key))
-    corner, having = max(corners.items(), key=lambda item: len(item[1]), default=(b"", []))
-    if corner and corner == corner[:4] * 4 and corner[3] == 255 and corner[:3] != b"\xff" * 3 and len(having) > len(found) / 2:
-        notes[f"have #{corner[:3].hex()} in all corners: --key '#{corner[:3].hex()}' makes it transparent"] += having
+    tables = [table for table in tables if table.parent not in {up for up, _ in used}]
+    notes["are tables that name no picture: each line is a file and its caption, with a comma between"] += tables
+    key, having = max(borders.items(), key=lambda item: len(item[1]), default=(b"", []))
+    if key and key[3] == 255 and key[:3] != b"\xff" * 3 and len(having) > len(found) / 2:
+        notes[f"have a border of #{key[:3].hex()}: --key '#{key[:3].hex()}' makes it transparent"] += having
     return found
 
 
 def choose_ground(sprites, names):
     """The first of these colours, or the one on which the fewest sprites (N, 16, 16, 4) vanish; and which vanish on each."""
-    solid = np.pad(sprites[..., 3] > 127, ((0, 0), (1, 1), (1, 1)), constant_values=True)  # (N, 18, 18)
+    solid = np.pad(sprites[..., 3] > 63, ((0, 0), (1, 1), (1, 1)), constant_values=True)  # (N, 18, 18)
     inside = solid[:, :-2, 1:-1] & solid[:, 2:, 1:-1] & solid[:, 1:-1, :-2] & solid[:, 1:-1, 2:]
     edge, gone = solid[:, 1:-1, 1:-1] & ~inside, {}  # the pixels of a sprite that touch the ground
     for name in names:
         close = np.abs(sprites[..., :3] - np.array(ImageColor.getrgb(name)[:3], np.int16)).max(3) < CLOSE
         gone[name] = np.flatnonzero((edge & close).sum((1, 2)) > edge.sum((1, 2)) / 2)
-    few = len(gone[names[0]]) <= FEW * len(sprites)
-    return names[0] if few else min(gone, key=lambda name: len(gone[name])), gone
+    return names[0] if len(gone[names[0]]) <= FEW * len(sprites) else min(gone, key=lambda name: len(gone[name])), gone
 
 
 def to_palette(images, ground, colours):
@@ -264,7 +266,7 @@ def read_options(arguments):
             options.tile = tuple(int(side) for side in (options.tile.split("x") * 2)[:2])
             assert min(options.tile) > 0
         if options.key:
-            options.key = int(options.key) if options.key.isdigit() else ImageColor.getrgb(options.key)[:3]
+            options.key = int(options.key) if options.key in map(str, range(256)) else ImageColor.getrgb(options.key)[:3]
         ImageColor.getrgb(options.background or "white")
     except (ValueError, AssertionError) as error:
         parser.error(f"--tile is a size such as 16 or 32x48, --key and --background are colours ({error})")
@@ -294,8 +296,7 @@ def pack(found, options, lost, notes):
     found, before, images, groups = [found[i] for i in kept], before[kept], images[kept], groups[kept]
     error = np.square(before.astype(np.float32) - palette[images]).mean() if kept else 0
     loss = f"{10 * np.log10(255**2 / error):.1f} dB" if error else "exact"
-    class_names = sorted({row["label"] for row in found})
-    labels = np.array([class_names.index(row["label"]) for row in found])
+    class_names, labels = np.unique([row["label"] for row in found], return_inverse=True)
     split = np.array([row["split"] or TRAIN for row in found], np.uint8)
     for pair in options.novel:
         split[[{*pair.lower().split()} <= {*row["words"]} for row in found]] = NOVEL
@@ -304,8 +305,9 @@ def pack(found, options, lost, notes):
     words = [[word for word in row["words"] if times[word] >= options.min_word] or row["label"].lower().split() for row in found]
     lacking = [name for k, name in enumerate(class_names) if {TRAIN, TEST, VALIDATION} - {*split[labels == k]}]
     notes["lack sprites for train, test or validation, and the notebooks need some of each: add others"] += lacking
-    notes["is the only class: sub-folders would be more"] += class_names if len(class_names) == 1 else []
     notes["so few sprites are learnt by heart: 200 would be better"] += [len(found)] if len(found) < 200 else []
+    far = [text for text in sorted({*class_names}.union(*words)) if re.search("[\u0900-\u109f\u1100-\u13ff\u2e80-\uffff]", text)]
+    notes["have letters that figures show as boxes, unless a font for Chinese, Japanese or Korean has them"] += far
     data = {"images": images, "palette": palette, "labels": labels.astype(np.uint8), "split": split}
     data.update({"captions": np.array([" ".join(some[:8]) for some in words]), "class_names": np.array(class_names)})
     return data, f"{there} in the pictures, {len(palette)} kept, the first of them the ground, {name}: {loss}"
@@ -321,11 +323,10 @@ def main(arguments=None):
     print(f"found    {len(found) + sum(map(len, lost.values()))} sprites in {clean(options.folder)}")
     data, colours = pack(found, options, lost, notes) if found else ({"labels": []}, "")
     kept, names = len(data["labels"]), data.get("class_names", [])
-    for kind, told in (("left out", lost), ("note", notes)):
-        for sentence, things in told.items():
-            shown = list(dict.fromkeys(clean(thing).replace(clean(options.folder) + "/", "") for thing in things))
-            more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
-            print(f"{kind:9}{len(things)} {sentence} ({', '.join(shown[:5])}{more})\n" * bool(things), end="")
+    for kind, (sentence, things) in [*(("left out", item) for item in lost.items()), *(("note", item) for item in notes.items())]:
+        shown = list(dict.fromkeys(clean(thing).replace(clean(options.folder) + "/", "") for thing in things))
+        more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
+        print(f"{kind:9}{len(things)} {sentence} ({', '.join(shown[:5])}{more})\n" * bool(things), end="")
     if not 1 <= len(names) <= 256:
         raise SystemExit(f"{clean(options.folder)}: nothing to pack: {kept} sprites in {len(names)} classes (at most 256)")
     packed, temporary = io.BytesIO(), options.out.with_name(f"{options.out.name}.{os.getpid()}.tmp")
@@ -342,8 +343,7 @@ def main(arguments=None):
         raise SystemExit(f"{error.filename or options.out}: cannot be written: {error.strerror}") from None
     print(f"colours  {colours}\nkept     {kept} sprites in {clean(options.out)}\n{'class':24} train   test  novel  validation")
     for k, name in enumerate(names):
-        train, test, novel, validation = np.bincount(data["split"][data["labels"] == k], minlength=4)
-        print(f"{name:23} {train:6d} {test:6d} {novel:6d} {validation:11d}")
+        print("{:23} {:6d} {:6d} {:6d} {:11d}".format(name, *np.bincount(data["split"][data["labels"] == k], minlength=4)))
 
 
 if __name__ == "__main__":
