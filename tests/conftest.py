@@ -16,8 +16,10 @@ from helpers import OFFLINE, PROBE
 def pytest_collection_modifyitems(items):
     """The tests of a file share costly fixtures, so they run in one process, but for those that run notebooks whole."""
     for item in items:
-        alone = item.path.name in ("test_any_data.py", "test_twice.py") or "runs_alone" in item.name
+        alone = item.path.name == "test_whole.py" or "runs_alone" in item.name
         item.add_marker(pytest.mark.xdist_group(item.nodeid if alone else item.path.name))
+        if item.path.name == "test_deeper.py" and not alone:
+            item.add_marker(pytest.mark.quick)
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ import torch
 from nbclient import NotebookClient
 from notebooks import NOTEBOOKS, ROOT, code_cells, read
 
+SHELF = sorted(f"deeper/{path.name}" for path in (ROOT / "deeper").glob("*.ipynb") if ".partial." not in path.name)
 TINY = {
     "01": {"T": 30, "WIDTH": 16, "BATCH": 8, "STEPS_SHORT": 40, "STEPS": 45},
     "02": {"WIDTH": 16, "BATCH": 8, "STEPS_SHORT": 40, "STEPS": 45},
@@ -24,11 +25,9 @@ TINY = {
 OFFLINE = """
 import os, socket
 def refuse(address):
-    if isinstance(address, (str, bytes)) or address[0] in ("127.0.0.1", "::1", "localhost", None, ""):
-        return
-    with open(os.path.join(os.path.dirname(__file__), "tried"), "a") as file:
-        file.write(f"{address}\\n")
-    raise OSError("the network is cut off in tests")
+    if not isinstance(address, (str, bytes)) and address[0] not in ("127.0.0.1", "::1", "localhost", None, ""):
+        print(address, file=open(os.path.join(os.path.dirname(__file__), "tried"), "a"))
+        raise OSError("the network is cut off in tests")
 def connect(self, address, _real=socket.socket.connect):
     refuse(address)
     return _real(self, address)
@@ -43,26 +42,21 @@ PROBE = '''
 import pathlib, torch
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 calls, stop_at, before, trained = 0, None, {}, set()
-
 def count(optimizer, *_):
     global calls
     calls += optimizer.param_groups[0]["lr"] > 0  # else it is only timed
     if calls == stop_at:
         raise KeyboardInterrupt
-
 register_optimizer_step_pre_hook(count)
-
 def weights():
     found = {}
     for path in sorted(pathlib.Path("assets").rglob("*.pt")):
         saved = torch.load(path, map_location="cpu", weights_only=True)["weights"]
         found[str(path)] = [value.numpy().tobytes() for value in saved.values()], path.stat().st_mtime_ns
     return found
-
 def after_first():
     global before, calls
     before, calls = weights(), 0
-
 def after_second(source):
     """The same weights again; then a training is stopped in its first step, and the notebook goes on with what is left."""
     global calls, stop_at
@@ -81,17 +75,16 @@ def run_cells(name, *ids, **names):
     """A module in which the cells of a notebook with these ids were executed, in order, on top of these names."""
     module = types.ModuleType(name)
     module.__dict__.update(names)
-    cells = [cell for cell in code_cells(name) if cell.id in ids]
+    cells = [cell.source for cell in code_cells(name) if cell.id in ids]
     assert len(cells) == len(ids), f"{name} lacks a cell of {ids}"
-    for cell in cells:
-        exec(compile(cell.source, f"{name} {cell.id}", "exec"), module.__dict__)
+    exec(compile("\n".join(cells), name, "exec"), module.__dict__)
     return module
 
 
 def lay_out(folder):
     """A working folder as a clone has it, but with an eighth of the sprites and without weights."""
-    (folder / "data").mkdir(parents=True)
     shutil.copytree(ROOT / "assets", folder / "assets", ignore=shutil.ignore_patterns("*.pt", "*.svg", "*.gif"))
+    (folder / "data").mkdir()
     with np.load(ROOT / "data" / "sprites.npz") as file:
         every = {name: 1 if name in ("palette", "class_names") else 8 for name in file.files}
         np.savez(folder / "data" / "sprites.npz", **{name: file[name][::step] for name, step in every.items()})
@@ -102,15 +95,19 @@ def save_vae(folder):
     """A tiny autoencoder for notebook 03, untrained, in place of what notebook 02 leaves."""
     nb = run_cells(NOTEBOOKS[1], "imports", "parameters", "plumbing", "vae", K=64)
     torch.manual_seed(0)
-    _, nb.data_id = nb.read_data(str(folder / "data" / "sprites.npz"))
+    nb.data_id = nb.read_data(folder / "data" / "sprites.npz")[1]
     path = str(folder / "assets" / "vae_latent_2d_emb4" / "best_vae.pt")
     nb.save_weights(path, nb.VAE(TINY["02"]["WIDTH"]), mean=torch.zeros(4), std=torch.full((4,), 0.1))
 
 
+def text_of(name):
+    """The text of a notebook."""
+    return "\n".join(cell.source for cell in read(name).cells if cell.cell_type == "markdown")
+
+
 def solutions(name):
     """The solutions of the exercises of a notebook: the Python in its folded parts."""
-    text = "\n".join(cell.source for cell in read(name).cells if cell.cell_type == "markdown")
-    return re.findall(r"```python\n(.*?)```", "\n".join(re.findall(r"<details>.*?</details>", text, re.S)), re.S)
+    return re.findall(r"```python\n(.*?)```", "\n".join(re.findall(r"<details>.*?</details>", text_of(name), re.S)), re.S)
 
 
 def thrice(nb, more=()):
@@ -133,12 +130,10 @@ def thrice(nb, more=()):
 
 def given(nb, **parameters):
     """The notebook with these parameters after those of its own cell."""
-    ready = nbformat.v4.new_notebook(metadata=nb.metadata)
-    for cell in nb.cells:
-        ready.cells.append(cell)
-        if "parameters" in cell.metadata.get("tags", []):
-            lines = [f"{name} = {value!r}" for name, value in parameters.items()]
-            ready.cells.append(nbformat.v4.new_code_cell("\n".join(lines), id="given"))
+    ready = nbformat.v4.new_notebook(cells=list(nb.cells), metadata=nb.metadata)
+    lines = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
+    for index in [index for index, cell in enumerate(nb.cells) if "parameters" in cell.metadata.get("tags", [])]:
+        ready.cells.insert(index + 1, nbformat.v4.new_code_cell(lines, id="given"))
     return ready
 
 
@@ -163,17 +158,14 @@ def errors_and_stderr(nb):
 def pictures(nb, suffix=""):
     """The PNGs of every cell, as digests, by the id of the cell without this suffix."""
     found = {}
-    for cell in nb.cells:
-        if cell.cell_type == "code" and cell.id.endswith(suffix):
-            data = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
-            found[cell.id[: len(cell.id) - len(suffix)]] = [hashlib.sha256(png.encode()).hexdigest() for png in data]
+    for cell in (cell for cell in nb.cells if cell.cell_type == "code" and cell.id.endswith(suffix)):
+        data = [output.data["image/png"] for output in cell.outputs if "image/png" in output.get("data", {})]
+        found[cell.id[: len(cell.id) - len(suffix)]] = [hashlib.sha256(png.encode()).hexdigest() for png in data]
     return found
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
     """Serves the folder `served`, notes in `asked` what was asked for, and says nothing; both are set in a subclass."""
-
-    served, asked = None, None
 
     def __init__(self, *args):
         super().__init__(*args, directory=str(self.served))

@@ -1,8 +1,8 @@
 """What the data card promises, checked on the committed file; and mistakes in the drawings."""
 
-import importlib.util
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -22,32 +22,27 @@ SPLITS = TRAIN, TEST, NOVEL, VALIDATION = 0, 1, 2, 3
 
 @pytest.fixture(scope="module")
 def data():
-    with np.load(FILE, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    return dict(np.load(FILE, allow_pickle=False))
 
 
 def test_arrays_and_palette_have_the_promised_form_and_splits_are_large_enough_and_balanced(data):
-    shapes, n = {name: array.shape for name, array in data.items()}, len(data["images"])
-    each = dict.fromkeys(("labels", "split", "captions"), (n,))
-    assert shapes == {"images": (n, 16, 16), "palette": (64, 3), "class_names": (5,), **each}
-    kinds = {name: array.dtype.kind for name, array in data.items()}
-    assert {name for name in kinds if kinds[name] == "U"} == {"captions", "class_names"}
-    assert {array.dtype for array in data.values() if array.dtype.kind != "U"} == {np.dtype("uint8")}
+    forms, n = {name: (array.dtype.str[:2], *array.shape) for name, array in data.items()}, len(data["images"])
+    expected = {"images": ("|u", n, 16, 16), "palette": ("|u", 64, 3), "labels": ("|u", n), "split": ("|u", n)}
+    assert forms == {**expected, "captions": ("<U", n), "class_names": ("<U", 5)}
+    assert {array.itemsize for name, array in data.items() if name in expected} == {1}
     assert data["class_names"].tolist() == ["hero", "non-hero", "food", "spell", "side-facing"]  # the order of the labels
-    assert FILE.stat().st_size < 3e6
-    assert set(data["split"].tolist()) == set(SPLITS)
+    assert FILE.stat().st_size < 3e6 and set(data["split"].tolist()) == set(SPLITS)
     for split, least in ((TRAIN, 20_000), (TEST, 2_500), (NOVEL, 500), (VALIDATION, 1_000)):
         counts = np.bincount(data["labels"][data["split"] == split], minlength=5)
-        assert counts.sum() >= least
-        assert split == NOVEL or 0.15 <= counts.min() / counts.sum() <= counts.max() / counts.sum() <= 0.25
-    assert len(np.unique(data["palette"], axis=0)) == 64
+        shares = counts / counts.sum()
+        assert counts.sum() >= least and (split == NOVEL or 0.15 <= shares.min() <= shares.max() <= 0.25)
+    assert len(np.unique(data["palette"], axis=0)) == 64 and (data["palette"][0] == 255).all()
     assert np.array_equal(np.unique(data["images"]), np.arange(64))
-    assert (data["palette"][0] == 255).all()
     section = re.sub(r"#.*", "", (ART / "colours.txt").read_text().split("[palette]")[1].split("[ramps]")[0])
     assert [list(bytes.fromhex(word)) for word in re.findall(r"\b[0-9a-f]{6}\b", section)] == data["palette"].tolist()
     with open(DATA / "palette.gpl", "rb") as file:  # as a program reads it that knows the format
         read = GimpPaletteFile.GimpPaletteFile(file).getpalette()[0]
-    assert list(read[: 3 * 64]) == data["palette"].ravel().tolist()
+    assert data["palette"].tobytes() in read
     assert len(re.findall(r"^ *\d+ +\d+ +\d+\t", (DATA / "palette.gpl").read_text(), re.M)) == 64
 
 
@@ -69,30 +64,20 @@ def variants(data, tolerance=24):
     return pairs
 
 
-def test_no_sprite_is_there_twice_or_a_variant_of_one_of_another_split(data):
-    assert len({image.tobytes() for image in data["images"]}) == len(data["images"])
-    assert variants(data) == []
-
-
-@pytest.mark.parametrize("split", [TEST, NOVEL, VALIDATION])
-def test_a_variant_in_another_split_would_be_found(data, split):
+def test_no_sprite_is_there_twice_or_a_variant_of_one_of_another_split_which_would_be_found(data):
     """The control: a training sprite, moved by a pixel and in one colour a little different, in another split."""
-    train, at = np.flatnonzero(data["split"] == TRAIN)[77], np.flatnonzero(data["split"] == split)[5]
+    assert len({image.tobytes() for image in data["images"]}) == len(data["images"]) and variants(data) == []
     palette = data["palette"].astype(int)
     gaps = np.abs(palette[:, None] - palette).max(2) + 999 * np.eye(64, dtype=int)
     a, b = np.unravel_index(gaps.argmin(), gaps.shape)  # the two colours that are most alike
-    images = data["images"].copy()
-    images[train, 8, 8] = a
-    images[at] = np.roll(images[train], 1, axis=1)
-    images[at, 8, 9] = b
-    assert set(variants({**data, "images": images})) == {(train, at), (at, train)}
-
-
-def share_of_new_pairs(captions, split):
-    """For each split the share of captions with a pair of words that never meet in train."""
-    pairs = [set(combinations(sorted(set(caption.split())), 2)) for caption in captions]
-    met = set().union(*(pair for pair, number in zip(pairs, split) if number == TRAIN))
-    return [np.mean([bool(pair - met) for pair, number in zip(pairs, split) if number == one]) for one in SPLITS]
+    images, pairs, trained = data["images"].copy(), set(), np.flatnonzero(data["split"] == TRAIN)[77:]
+    for train, split in zip(trained.tolist(), (TEST, NOVEL, VALIDATION)):
+        at = int(np.flatnonzero(data["split"] == split)[5])
+        images[train, 8, 8] = a
+        images[at] = np.roll(images[train], 1, axis=1)
+        images[at, 8, 9] = b
+        pairs |= {(train, at), (at, train)}
+    assert set(variants({**data, "images": images})) == pairs
 
 
 def test_words_are_few_and_frequent_and_novel_pairs_never_meet_in_training(data):
@@ -100,36 +85,31 @@ def test_words_are_few_and_frequent_and_novel_pairs_never_meet_in_training(data)
     assert {word for caption in data["captions"] for word in caption.split()} == set(words)
     assert len(words) < 128 and min(words.values()) >= 100
     assert all(2 <= len(caption.split()) <= 8 for caption in data["captions"])
-    assert share_of_new_pairs(data["captions"], data["split"]) == [0, 0, 1, 0]
+    pairs = [set(combinations(sorted(set(caption.split())), 2)) for caption in data["captions"]]
+
+    def shares_of_new(split):
+        """For each split the share of captions with a pair of words that never meet in train."""
+        met = set().union(*(pair for pair, number in zip(pairs, split) if number == TRAIN))
+        return [np.mean([bool(pair - met) for pair, number in zip(pairs, split) if number == one]) for one in SPLITS]
+
+    assert shares_of_new(data["split"]) == [0, 0, 1, 0]
     split = data["split"].copy()
     split[np.flatnonzero(split == NOVEL)[::7]] = TRAIN  # the control: some of them do
-    assert share_of_new_pairs(data["captions"], split)[NOVEL] < 0.5
+    assert shares_of_new(split)[NOVEL] < 0.5
 
 
 def test_drawn_again_bit_for_bit_within_a_minute(data, tmp_path):
     start = sum(os.times()[2:4])  # of the processor, whatever else it has to do
     subprocess.run([sys.executable, str(PROGRAM), "--out", str(tmp_path / "again.npz")], check=True)
     assert sum(os.times()[2:4]) - start < 60
-    with np.load(tmp_path / "again.npz") as again:
-        assert [name for name in data if not np.array_equal(again[name], data[name])] == []
+    again = np.load(tmp_path / "again.npz")
+    assert [name for name in data if not np.array_equal(again[name], data[name])] == []
     assert (tmp_path / "palette.gpl").read_bytes() == (DATA / "palette.gpl").read_bytes()
     with zipfile.ZipFile(tmp_path / "again.npz") as archive:  # nothing from the clock, for the same bytes
         assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
-spec = importlib.util.spec_from_file_location("draw_sprites", PROGRAM)
-program = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(program)
 LEAVES = "at = -2 2\nddc..ded.\n.cb.p.cdc\n...p.....\n...p.....\n"  # the last leaves of the apple in food.txt
-
-
-def changed(folder, old, new, file="food.txt"):
-    """A copy of the drawings in which this text is replaced, and the line where it stood."""
-    shutil.copytree(ART, folder / "art")
-    text = (ART / file).read_text()
-    assert text.count(old) == 1
-    (folder / "art" / file).write_text(text.replace(old, new))
-    return folder / "art", text[: text.index(old)].count("\n") + 1
 
 
 MISTAKES = [  # file, text, what it is replaced by, line of the mistake counted from there, words of the message
@@ -152,8 +132,12 @@ MISTAKES = [  # file, text, what it is replaced by, line of the mistake counted 
 
 @pytest.mark.parametrize("file, old, new, further, words", MISTAKES, ids=[mistake[4] for mistake in MISTAKES])
 def test_a_mistake_in_the_drawings_ends_the_program_with_its_line(file, old, new, further, words, tmp_path, monkeypatch):
-    folder, line = changed(tmp_path, old, new, file)
+    folder = shutil.copytree(ART, tmp_path / "art")
+    before, found, after = (folder / file).read_text().partition(old)
+    assert found and old not in after
+    (folder / file).write_text(before + new + after)
     monkeypatch.setattr(sys, "argv", ["draw_sprites.py", "--art", str(folder), "--out", str(tmp_path / "out.npz")])
-    with pytest.raises(SystemExit, match=f"^{file}, line {line + further}: .*{re.escape(words)}.*$"):
-        program.main()
+    line = before.count("\n") + 1 + further
+    with pytest.raises(SystemExit, match=f"^{file}, line {line}: .*{re.escape(words)}.*$"):
+        runpy.run_path(str(PROGRAM), run_name="__main__")
     assert not (tmp_path / "out.npz").exists()

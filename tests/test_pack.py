@@ -143,6 +143,7 @@ KINDS = {  # a picture, how it is saved, and how it is seen on white
     "half transparent": (np.dstack([GREY] * 3 + [GREY * 0 + 128]), {}, (255 - (255 - GREY) * (128 / 255))[..., None]),
     "indexed": (INDEXED, {}, FOUR[NUMBERS]),
     "transparent number": (INDEXED, {"transparency": 2}, np.where(NUMBERS[..., None] == 2, 255, FOUR[NUMBERS])),
+    "number 0 as key": (INDEXED, {}, np.where(NUMBERS[..., None] == 0, 255, FOUR[NUMBERS])),
     "transparent bytes": (INDEXED, {"transparency": b"\x00\xff"}, np.where(NUMBERS[..., None] == 0, 255, FOUR[NUMBERS])),
     "transparent grey": (GREY, {"transparency": 90}, np.where(GREY == 90, 255, GREY)[..., None]),
     "grey and alpha": (np.dstack([GREY, (GREY != 90) * np.uint8(255)]), {}, np.where(GREY == 90, 255, GREY)[..., None]),
@@ -156,7 +157,8 @@ KINDS = {  # a picture, how it is saved, and how it is seen on white
 @pytest.mark.parametrize("kind", KINDS)
 def test_pictures_of_every_kind(tmp_path, kind):
     picture, options, expected = KINDS[kind]
-    data, _ = pack(tmp_path, {kind if "." in kind else "one.png": picture}, "--background", "white", **options)
+    args = ["--background", "white", *["--key", "0"] * ("as key" in kind)]
+    data, _ = pack(tmp_path, {kind if "." in kind else "one.png": picture}, *args, **options)
     assert np.abs(data["rgb"][0].astype(float) - expected).max() <= 1
 
 
@@ -202,24 +204,27 @@ def test_sheets_are_cut_and_a_row_stays_on_one_side(tmp_path, margin, spacing, t
     assert {*of(data, "captions", tiles)} == {"fruit"}
 
 
-# What may be wrong: files (good.png beside them), options, what is said, and how many are packed
-
 LIGHT, RED, FRAMES = thing((250, 250, 240)), thing((200, 40, 40)), np.concatenate([drawn(i) for i in range(4)])
 ON_KEY = {f"{i}.png": thing((200, 40, 40), (255, 0, 255, 255), i) for i in range(5)}
+CORNER = np.indices((16, 16)).sum(0)[..., None] < 3
+TOUCHED = {name: np.where(CORNER, 60, picture).astype(np.uint8) for name, picture in ON_KEY.items()}
 INSIDE, MARGIN = np.dstack([drawn(7, 14), np.full((14, 14), 255, np.uint8)]), np.zeros((64, 64, 4), np.uint8)
 MARGIN[8:22, 30:44] = INSIDE
 WHOLE = png(64, 64, 8, 2, b"".join(b"\0" + row.tobytes() for row in drawn(99, 64)))
 MANY = {f"{i}/a.png": drawn(i) for i in range(257)}
-FAULTS = {
+FAULTS = {  # files beside good.png, options, what is said, and how many are packed
     "light on transparent": ({"a.png": LIGHT}, "", "note     1 would vanish on white, so the ground is #181824", 2),
     "one of many": ({"a.png": LIGHT, **{f"{i}.png": drawn(i) for i in range(30)}}, "", "1 nearly vanish on white", 31),
     "given ground": ({"a.png": LIGHT}, "--background pink", "the first of them the ground, pink: exact", 2),
     "given ground that hides": ({"a.png": RED}, "--background #c82828", "1 nearly vanish on #c82828: --back", 2),
-    "colour key": (ON_KEY, "", "5 have #ff00ff in all corners: --key '#ff00ff'", 6),
+    "half transparent": ({"a.png": LIGHT // np.uint8([1, 1, 1, 2])}, "", "1 would vanish on white, so the ground is #181824", 2),
+    "colour key": (ON_KEY, "", "5 have a border of #ff00ff: --key '#ff00ff'", 6),
+    "key behind feet": (TOUCHED, "", "5 have a border of #ff00ff: --key '#ff00ff'", 6),
     "key given": (ON_KEY, "--key magenta", "the ground, white: exact", 6),
-    "strip": ({"s.png": FRAMES}, "", "1 cannot be used: probably strips of frames; --tile strips cuts them", 1),
-    "lying strip": ({"s.png": FRAMES.swapaxes(0, 1)}, "", "1 cannot be used: probably strips of frames; --tile strips", 1),
+    "strip": ({"s.png": FRAMES}, "", "1 cannot be used: probably strips: --tile strips cuts squares", 1),
+    "lying strip": ({"s.png": FRAMES.swapaxes(0, 1)}, "", "1 cannot be used: probably strips: --tile strips", 1),
     "strip cut": ({"s.png": FRAMES[:, ::-1], "a.png": drawn(9, 32)}, "--tile strips", "found    6", 6),
+    "strip of others": ({"s.png": FRAMES[:, :12]}, "--tile strips", "squares, --tile 24x16 others, --tile 999 keeps", 1),
     "strip kept": ({"s.png": FRAMES}, "--tile 64", "found    2", 2),
     "two frames": ({"s.png": FRAMES[:32]}, "", "1 may be two frames each, packed as one: --tile strips cuts them", 2),
     "odd sheet": ({"s.png": drawn(1, 40), "a.png": drawn(2, 32)}, "--tile 16", "used: no whole number of tiles of 16x16", 5),
@@ -231,16 +236,17 @@ FAULTS = {
     "near duplicate": ({"h.png": drawn(0) + (drawn(0) < 99)}, "", "1 are near duplicates of others", 1),
     "no picture": ({"b.png": b"this is text"}, "", "1 cannot be used: cannot identify image file", 1),
     "cut short": ({"b.png": WHOLE[:300]}, "", "1 cannot be used: image file is truncated", 1),
-    "damaged": ({"b.png": WHOLE[:200] + b"xyz" + WHOLE[203:]}, "", "1 cannot be used: broken data", 1),
+    "damaged": ({"b.png": WHOLE[:200] + b"xyz" + WHOLE[203:]}, "", "left out 1 ", 1),
     "large lie": ({"b.png": png(5000, 5000, 1, 0, b"\0" * 1000)}, "", "1 cannot be used: larger than 4096x4096 pixels", 1),
     "bomb": ({"b.png": png(60_000, 60_000, 8, 2, b"\0" * 1000)}, "", "1 cannot be used: Image size (3600000000 pixels)", 1),
     "other files": ({"captions.xlsx": b"PK"}, "", "1 are no pictures by their endings", 1),
     "hidden files": ({"._a.png": b"what a Mac leaves", "__MACOSX/a.png": b""}, "", "found    1", 1),
     "heart": ({}, "", "1 so few sprites are learnt by heart: 200 would be better (1)", 1),
-    "one class": ({}, "", "1 is the only class: sub-folders would be more", 1),
     "few": ({"x/a.png": drawn(1)}, "", "2 lack sprites for train, test or validation", 2),
     "splits": ({"train/x/a.png": drawn(1), "Test/x/b.png": drawn(2)}, "", "are taken for splits, and the folders in them", 3),
+    "letters": ({"영웅/a.png": drawn(1)}, "", "have letters that figures show as boxes, unless a font", 2),
     "caption of nothing": ({"captions.csv": b"b.png,x"}, "", "1 are named in captions.csv, but not there", 1),
+    "columns turned round": ({"captions.csv": b"red,good.png"}, "", "1 are tables that name no picture: each line", 1),
     "table in Latin-1": ({"captions.csv": b"good.png,\xe9"}, "", "1 are tables that cannot be read", 1),
 }
 
@@ -265,11 +271,6 @@ def test_faults_are_said_in_one_sentence_and_the_rest_is_packed(tmp_path, fault)
         assert (data["rgb"][0] == np.where(LIGHT[..., 3:] == 0, (24, 24, 36), LIGHT[..., :3])).all()
 
 
-def test_key_by_its_number_in_the_palette(tmp_path):
-    data, _ = pack(tmp_path, {"a.png": INDEXED}, "--key", "0", "--background", "lime")
-    assert (data["rgb"][0] == np.where(NUMBERS[..., None] == 0, (0, 255, 0), FOUR[NUMBERS])).all()
-
-
 @pytest.mark.parametrize("files", [None, {}, {"a.png": b""}, {"a.png": drawn(0) * 0}, MANY])
 def test_nothing_to_pack_says_so_and_leaves_the_old_file(tmp_path, files):
     save(tmp_path, {"out.npz": b"what was there", **({} if files is None else {"pack/.hidden": b""})})
@@ -281,7 +282,7 @@ def test_nothing_to_pack_says_so_and_leaves_the_old_file(tmp_path, files):
     assert (tmp_path / "out.npz").read_bytes() == b"what was there"
 
 
-@pytest.mark.parametrize("option", "tile=0 tile=16x margin=-1 test=.7 colours=257 colours=1 background=no key=no".split())
+@pytest.mark.parametrize("option", "tile=0 tile=16x margin=-1 test=.7 colours=257 colours=1 background=no key=no key=300".split())
 def test_options_that_make_no_sense(option):
     said, code = run("x", f"--{option}")
     assert (code, f"--{option.split('=')[0]} " in said.splitlines()[-1]) == (2, True)
@@ -301,7 +302,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
 SAYING = """sword_02b=sword Blue-Potion(3)=blue.potion RedDragonHD=red.dragon.hd HTTPServer=http.server スライム_3=スライム 剣=剣
     E\u0301pe\u0301e_Dorée=épée.dorée apple.png=apple red.red.glass.aseprite=red.glass potion+of-healing-Copy(2)=potion.healing"""
 SILENT = ["icon_023", "023", "untitled", "Untitled-1", "layer 3", "Layer 3 copy", "image (2)", "sprite_001", "New Layer.png"]
-SILENT += ["screenshot 2024-05-06 at 10.11.12", "Screen Shot 2024-05-06 at 1.11.12 PM"]
+SILENT += ["screenshot 2024-05-06 at 10.11.12", "Screen Shot 2024-05-06 at 1.11.12 PM", "Screenshot from 2024", "New Piskel-1"]
 WORDS = {name.split("=")[0]: name.split("=")[1].replace(".", " ") for name in SAYING.split()}
 WORDS.update(dict.fromkeys(SILENT, "some class"))
 REST = {"test/things/z.png": drawn(97), "val/things/z.png": drawn(98)}  # so that all others stay in train
@@ -366,9 +367,10 @@ def test_variants_and_look_alikes_stay_on_one_side_and_a_tenth_is_test(tmp_path)
         assert all(0.07 * size <= times[number] <= 0.1 * size + 1 for number in (TEST, VALIDATION))
 
 
-def test_given_splits_stay_and_what_is_missing_comes_from_train(tmp_path):
-    files = {f"{top}/{'xy'[i % 2]}/{i}.png": drawn(i + 100 * k) for k, top in enumerate(("Train", "test")) for i in range(40)}
-    data, _ = pack(tmp_path, {**files, "test/x/again.png": drawn(0)})
+@pytest.mark.parametrize("tops", [("Train", "test"), ("Training_set", "testing"), ("01 train", "02-test")])
+def test_given_splits_stay_and_what_is_missing_comes_from_train(tmp_path, tops):
+    files = {f"{top}/{'xy'[i % 2]}/{i}.png": drawn(i + 100 * k) for k, top in enumerate(tops) for i in range(40)}
+    data, _ = pack(tmp_path, {**files, f"{tops[1]}/x/again.png": drawn(0)})
     assert Counter(data["split"].tolist()) == {TRAIN: 32, TEST: 40, VALIDATION: 8}
     assert {*of(data, "split", [drawn(100 + i) for i in range(40)])} == {TEST}
 

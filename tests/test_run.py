@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from helpers import TINY
 from notebooks import NOTEBOOKS, ROOT, opened
+from packaging.requirements import Requirement
 from PIL import Image
 from run_notebooks import clean_outputs, code_digest, packed
 
@@ -85,6 +86,11 @@ def test_what_had_run_is_kept_beside_the_notebook(source, said, tmp_path):
     before = path.read_bytes()
     command = [sys.executable, str(ROOT / "tools" / "run_notebooks.py"), path.name]
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    for seconds in (0.2, 1.2, 2.4) if "sleep" in source else ():  # while it starts
+        early = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        time.sleep(seconds)
+        early.send_signal(signal.SIGINT)
+        assert "Traceback" not in early.communicate(timeout=60)[1] and early.returncode
     while not (tmp_path / "begun").exists() and process.poll() is None:
         time.sleep(0.1)
     if process.poll() is None:
@@ -102,7 +108,8 @@ def test_what_had_run_is_kept_beside_the_notebook(source, said, tmp_path):
 @pytest.mark.parametrize("module", ["resource", "torch"])
 def test_a_run_whose_memory_cannot_be_read_is_a_run(module, tmp_path):
     """Windows has no module `resource`."""
-    (tmp_path / f"{module}.py").write_text(f"raise ImportError('no {module} here')")
+    unless = "import sys\nif 'ptyprocess' not in sys.modules:"  # which imports it in old releases of IPython for Linux
+    (tmp_path / f"{module}.py").write_text(f"{unless}\n    raise ImportError('no {module} here')")
     path = write(tmp_path / "09.small.ipynb", "print(6 * 7)")
     result = runner(tmp_path, path.name, PYTHONPATH=str(tmp_path))
     assert result.returncode == 0, result.stderr
@@ -167,3 +174,37 @@ def test_make_run_sets_up_once_and_again_where_a_set_up_broke_off_or_says_what_i
         assert result.returncode == 0, result.stderr
         assert result.stdout.splitlines()[-1] == "tools/run_notebooks.py 01.a.ipynb 02.b.ipynb"
         assert venv in result.stdout and ("-m venv" in result.stdout) == ("pip install" in result.stdout) == bool(venv)
+    windows = subprocess.run(["make", "-n", "run", "OS=Windows_NT"], cwd=tmp_path, capture_output=True, text=True)
+    assert ".venv/Scripts/python tools/run_notebooks.py 01.a.ipynb" in windows.stdout
+
+
+ELSEWHERE = """import platform, sys
+platform.system, platform.machine, sys.version_info = lambda: "Darwin", lambda: "{}", {}
+sys.modules["ensurepip"] = None
+"""
+PYTHONS = [("x86_64", (3, 7, 9), "Python 3.8 or newer is needed"), ("x86_64", (3, 12, 1), "install its venv")]
+PYTHONS += [("x86_64", (3, 13, 0), "needs Python 3.8 to 3.12: make PYTHON="), ("arm64", (3, 13, 0), "install its venv")]
+
+
+@quick
+@pytest.mark.skipif(not shutil.which("make") or os.name == "nt", reason="no make")
+@pytest.mark.parametrize("machine, version, said", PYTHONS)
+def test_make_says_in_one_sentence_which_python_a_mac_needs(machine, version, said, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(ELSEWHERE.format(machine, version))
+    command = ["make", "--no-print-directory", "-C", ROOT, f"{tmp_path}/none/pyvenv.cfg", f"VENV={tmp_path}/none"]
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    result = subprocess.run([*command, f"PYTHON={sys.executable}"], capture_output=True, text=True, env=env)
+    (sentence,) = (line for line in (result.stdout + result.stderr).splitlines() if not line.startswith("make"))
+    assert result.returncode and said in sentence
+
+
+@quick
+@pytest.mark.parametrize("system", ["Darwin", "Linux"])
+def test_requirements_allow_what_pip_finds_on_a_mac_with_an_intel_processor(system):
+    """PyTorch stopped at 2.2 there, which knows no numpy 2; everywhere else numpy 2 may come."""
+    asked = [Requirement(line.partition("#")[0]) for line in (ROOT / "requirements.txt").read_text().splitlines()[1:]]
+    place = {"platform_system": system, "platform_machine": "x86_64"}
+    asked = [(r.name, r.specifier) for r in asked if not r.marker or r.marker.evaluate(place)]
+    for name, version in (("torch", "2.2.2"), ("numpy", "1.26.4"), ("numpy", "2.4.6")):
+        fits = all(allowed.contains(version) for other, allowed in asked if other == name)
+        assert fits == (system == "Linux" or version != "2.4.6")
