@@ -164,8 +164,8 @@ def read_folder(options, lost, notes):
             thing = f"{path}/{line}" if len(tiles) > 1 else f"{path.parent}/{thing}"
             found.append({**row, "sprite": fit(tile, options.smooth, path, notes), "thing": thing})
     notes["are named in captions.csv, but not there"] += sorted(key for up, key in {*captions} - used if PICTURE.search(key))
-    tables = [table for table in tables if table.parent not in {up for up, _ in used}]
-    notes["are tables that name no picture: each line is a file and its caption, with a comma between"] += tables
+    idle = {up for up, _ in captions} - {up for up, _ in used}  # not of tables that could not be read, which is said already
+    notes["are tables of no picture: a line is a file and its caption"] += [path for path in tables if path.parent in idle]
     key, having = max(borders.items(), key=lambda item: len(item[1]), default=(b"", []))
     if key and key[3] == 255 and key[:3] != b"\xff" * 3 and len(having) > len(found) / 2:
         notes[f"have a border of #{key[:3].hex()}: --key '#{key[:3].hex()}' makes it transparent"] += having

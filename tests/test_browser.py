@@ -98,22 +98,21 @@ def test_formulas_are_typeset_every_figure_is_there_nothing_is_cut_off_and_solut
     displayed = len(re.findall(r"\$\$.+?\$\$", text_of(name), re.DOTALL))
     page.wait_for_function(f"document.querySelectorAll('mjx-container[display=true]').length >= {displayed}")
     assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
-    script = """all => all.map(element => {
-        const copy = element.cloneNode(true);
-        copy.querySelectorAll('mjx-container, code, pre').forEach(part => part.remove());
-        return copy.textContent;
-    }).join('\\n')"""
+    script = """all => all.map(part => { const copy = part.cloneNode(true);
+        copy.querySelectorAll('mjx-container, code, pre').forEach(p => p.remove()); return copy.textContent; }).join('\\n')"""
     assert not re.findall(r"\$\S*|\\[a-z]+", page.eval_on_selector_all(".jp-RenderedMarkdown", script))
     page.wait_for_function("[...document.querySelectorAll('.jp-Cell img')].every(image => image.complete)")
     script = """all => all.filter(image => image.src && !image.src.startsWith('https:'))  // no badge, no plotly placeholder
-        .map(image => [image.outerHTML.slice(0, 150), image.naturalWidth, image.getBoundingClientRect().width,
-                       image.closest('.jp-Cell').getBoundingClientRect().width])"""
+        .map(i => [i.outerHTML.slice(0, 150), i.naturalWidth, ...[i, i.closest('.jp-Cell')].map(p => p.offsetWidth)])"""
     widths = page.eval_on_selector_all(".jp-Cell img", script)
     assert len(widths) >= kinds(cells).count("image/png")
     assert [source for source, natural, shown, cell in widths if natural == 0 or shown > cell] == []
     wide = "parts => parts.filter(p => p.scrollWidth > p.clientWidth + 2).map(p => p.textContent.slice(0, 80))"
     assert page.eval_on_selector_all(".jp-Cell .cm-scroller, .jp-RenderedText pre, .jp-RenderedMarkdown", wide) == []
     assert page.locator("details").count() >= 5 and page.locator("details[open]").count() == 0
+    for index in [k for k, cell in enumerate(cells) if cell.metadata.get("jupyter", {}).get("source_hidden")]:
+        shown = page.locator(".jp-Notebook .jp-Cell").nth(index)  # the plumbing, and the box
+        assert shown.locator(".jp-InputPlaceholder").count() == 1 and not shown.locator(".cm-content").first.is_visible()
 
 
 def test_every_animation_plays_and_its_slider_moves(opened):

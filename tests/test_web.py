@@ -85,6 +85,7 @@ def test_onnxruntime_draws_what_pytorch_draws_and_a_wrong_weight_is_noticed(nb):
     assert export_web.equal_pixels(nb, files, 24) >= export_web.LEAST_EQUAL
     graph = onnx.load_from_string(files["unet.onnx"])
     largest = max(graph.graph.initializer, key=lambda tensor: len(tensor.raw_data))
+    assert graph.opset_import[0].version == export_web.OPSET and largest.data_type == onnx.TensorProto.FLOAT16
     largest.raw_data = bytes(len(largest.raw_data))
     assert export_web.equal_pixels(nb, {**files, "unet.onnx": graph.SerializeToString()}, 24) < export_web.LEAST_EQUAL
 
