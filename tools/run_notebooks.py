@@ -10,10 +10,10 @@ NAME.partial.ipynb, and the notebook is as it was.
 
 import asyncio
 import base64
-import contextlib
 import hashlib
 import io
 import json
+import logging
 import os
 import platform
 import signal
@@ -152,10 +152,11 @@ class Progress:
         self.title = ""
 
 
-def plain_ctrl_c(notebook):
-    """Ctrl-C raises KeyboardInterrupt, where nbclient would kill the kernel and stumble over its absence."""
-    with contextlib.suppress(NotImplementedError):  # Windows, where it does so anyway
-        asyncio.get_event_loop().remove_signal_handler(signal.SIGINT)
+def ctrl_c(*_):
+    """The first Ctrl-C stops the run; a second one must not keep it from saving what had run."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.disable()  # else asyncio prints, as a traceback, that the kernel which we end here has died
+    raise KeyboardInterrupt
 
 
 def execute(nb, path):
@@ -172,13 +173,14 @@ def execute(nb, path):
         extra_arguments=["--log-level=ERROR"],  # else ipykernel warns of eavesdropping on this very machine
         resources={"metadata": {"path": str(path.parent)}},
         shutdown_kernel="immediate",
-        on_notebook_start=plain_ctrl_c,
         on_cell_start=progress.begin,
         on_cell_executed=progress.end,
     )
     client.widget_registry = {}  # nbclient's own Output widget may wait for ever for an answer that it has missed
     try:
-        client.execute()
+        with client.setup_kernel():  # client.execute() would handle Ctrl-C itself, and stumble over a kernel half begun
+            for index, cell in enumerate(nb.cells):
+                client.execute_cell(cell, index)
     except CellExecutionError as error:
         trouble = f"{error.ename}: {error.evalue}"
     except DeadKernelError:
@@ -222,8 +224,13 @@ def run(path):
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     if not sys.argv[1:]:
         sys.exit("There is no notebook here: name one, or call make run in the folder of 01.ddpm.ipynb.")
-    for notebook in sys.argv[1:]:
-        run(Path(notebook).resolve())
+    signal.signal(signal.SIGINT, ctrl_c)
+    try:
+        for notebook in sys.argv[1:]:
+            run(Path(notebook).resolve())
+            if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # after the last cell of this one
+                raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        sys.exit("Ctrl-C")
