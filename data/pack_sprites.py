@@ -43,20 +43,20 @@ def clean(text):
 
 
 def read_picture(path, key):
-    """A picture of any mode, or the first frame of an animation, as RGBA, transparent where it has the key colour."""
+    """A picture of any mode, or its first frame, as RGBA, transparent where it has the key colour; and how many frames."""
     with Image.open(path, formats=("PNG", "GIF", "BMP", "JPEG", "TIFF", "WEBP")) as picture:
         if picture.width * picture.height > 4096 * 4096:  # a file of a few kilobytes can claim to be gigabytes
             raise ValueError("larger than 4096x4096 pixels")
         numbers = np.array(picture)
         if picture.mode.startswith("I"):  # 16 bits of grey: the upper 8 of them
             picture = Image.fromarray((numbers >> 8).astype(np.uint8))
-        pixels = np.array(picture.convert("RGBA"))
+        pixels, frames = np.array(picture.convert("RGBA")), getattr(picture, "n_frames", 1)
     if isinstance(key, tuple):
         pixels[(pixels[..., :3] == key).all(2)] = 0
     elif key is not None and picture.mode == "P":  # the number of a colour
         pixels[numbers == key] = 0
     pixels[pixels[..., 3] == 0] = 0  # what is transparent has no colour
-    return Image.fromarray(pixels)
+    return Image.fromarray(pixels), frames
 
 
 def cut(picture, tile, margin, spacing):
@@ -145,7 +145,7 @@ def read_folder(options, lost, notes):
         tokens = [token for token in split_tokens(stem) if MARK.fullmatch(token) or token not in POSES + NOISE]
         thing = " ".join(tokens[:-1] if tokens and MARK.fullmatch(tokens[-1]) else tokens) or path.name * (len(above) < 2)
         try:
-            picture = read_picture(path, options.key)
+            picture, frames = read_picture(path, options.key)
             long, short = max(picture.size), min(picture.size)
             strip = long % short == 0 and long > short >= 8  # a row or column of squares, as animations have
             if options.tile in ((None,) if strip else (None, "strips")) and long > SIZE and long >= (3 if strip else 4) * short:
@@ -156,6 +156,7 @@ def read_folder(options, lost, notes):
             why = getattr(error, "strerror", None) or clean(error).split(" '")[0] or type(error).__name__
             lost[f"cannot be used: {why}"].append(path)
             continue
+        notes["have several frames, of which the first is packed: save the others as files"] += [path] * (frames > 1)
         notes["may be two frames each, packed as one: --tile strips cuts them"] += [path] * (strip and options.tile is None)
         for line, tile in tiles:
             pixels = np.asarray(tile)
@@ -316,8 +317,7 @@ def pack(found, options, lost, notes):
 def main(arguments=None):
     """Read a folder, write the data file and the sheet, and say what was done."""
     options, lost, notes = read_options(arguments), defaultdict(list), defaultdict(list)
-    if hasattr(sys.stdout, "reconfigure"):  # not in Jupyter
-        sys.stdout.reconfigure(errors="replace")  # letters that the terminal does not have
+    getattr(sys.stdout, "reconfigure", dict)(errors="replace")  # letters that the terminal lacks; Jupyter has no such method
     warnings.filterwarnings("ignore", module="PIL")  # of damaged files
     found = read_folder(options, lost, notes)
     print(f"found    {len(found) + sum(map(len, lost.values()))} sprites in {clean(options.folder)}")

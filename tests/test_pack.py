@@ -158,8 +158,8 @@ KINDS = {  # a picture, how it is saved, and how it is seen on white
 def test_pictures_of_every_kind(tmp_path, kind):
     picture, options, expected = KINDS[kind]
     args = ["--background", "white", *["--key", "0"] * ("as key" in kind)]
-    data, _ = pack(tmp_path, {kind if "." in kind else "one.png": picture}, *args, **options)
-    assert np.abs(data["rgb"][0].astype(float) - expected).max() <= 1
+    data, said = pack(tmp_path, {kind if "." in kind else "one.png": picture}, *args, **options)
+    assert np.abs(data["rgb"][0].astype(float) - expected).max() <= 1 and ("several frames" in said) == ("gif" in kind)
 
 
 @pytest.mark.parametrize("side", [2, 5, 8, 12, 15, 16])
