@@ -5,11 +5,11 @@
 A notebook is replaced only when its last cell has run, each in a kernel of its own. Its metadata then records
 what was run: a digest of the code cells, seconds, peak memory, threads and processor; and assets/SHA256SUMS is
 brought up to date. If a cell fails, the kernel dies or someone presses Ctrl-C, what had run is in
-NAME.partial.ipynb, and the notebook is as it was.
+NAME.partial.ipynb, and the notebook is as it was. The same when the terminal is closed or the system stops the run.
 """
 
-import asyncio
 import base64
+import contextlib
 import hashlib
 import io
 import json
@@ -34,6 +34,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from PIL import Image
 
 warnings.filterwarnings("ignore", category=FutureWarning)
+STOPS, SAVING = [], threading.Event()  # what has stopped the run; whether cells run no more
 WIDGET = "application/vnd.jupyter.widget-view+json"
 # Runs in the notebook's own kernel after its last cell; never becomes part of the notebook, and may fail.
 FACTS = """
@@ -78,6 +79,8 @@ def write_sums(folder):
 def packed(png):
     """The picture with a palette of 256 colours, if that is smaller and looks the same; else as it is."""
     image = Image.open(io.BytesIO(png))
+    if getattr(image, "n_frames", 1) > 1:  # an animation
+        return png
     if image.mode == "RGBA" and image.getextrema()[3] == (255, 255):
         image = image.convert("RGB")
     if image.mode != "RGB":
@@ -96,16 +99,25 @@ def last_states(text):
 
 
 def clean_outputs(nb, folder):
-    """Drop widgets, which nothing but a running kernel can show, and the folder's name; pack large pictures."""
+    """Join streams; drop widgets, which nothing but a kernel can show, and the folder's name; pack large pictures."""
     nb.metadata.pop("widgets", None)
     for cell in (cell for cell in nb.cells if cell.cell_type == "code"):
-        cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+        outputs, streams = [], {}
         for output in cell.outputs:
-            if "text" in output:
-                output.text = last_states(output.text).replace(str(folder), ".")
-            png = base64.b64decode(output.get("data", {}).get("image/png", ""))
-            if len(png) > 20_000:
-                output["data"]["image/png"] = base64.b64encode(packed(png)).decode()
+            if output.output_type == "stream" and output.name in streams:
+                streams[output.name].text += output.text
+            elif WIDGET not in output.get("data", {}):
+                outputs.append(output)
+                if output.output_type == "stream":
+                    streams[output.name] = output
+        for output in streams.values():
+            output.text = last_states(output.text).replace(str(folder), ".")
+        cell.outputs = outputs
+        for output in outputs:
+            png = output.get("data", {}).get("image/png", "")
+            if len(png) > 27_000:  # 20 kB
+                with contextlib.suppress(ValueError, OSError):  # of what is no picture
+                    output["data"]["image/png"] = base64.b64encode(packed(base64.b64decode(png))).decode()
 
 
 def save_picture(nb, path):
@@ -152,16 +164,19 @@ class Progress:
         self.title = ""
 
 
-def ctrl_c(*_):
-    """The first Ctrl-C stops the run; a second one must not keep it from saving what had run."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.disable()  # else asyncio prints, as a traceback, that the kernel which we end here has died
-    raise KeyboardInterrupt
+def stop(number, frame):
+    """The first Ctrl-C stops the cells; a second one, or one that comes later, does not keep what ran from being saved."""
+    STOPS.append("Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name)
+    if len(STOPS) == 1 and not SAVING.is_set():
+        logging.disable()  # else asyncio prints, as a traceback, that the kernel which we end here has died
+        raise KeyboardInterrupt
 
 
 def execute(nb, path):
     """Run all cells in a fresh kernel. Returns what stopped it, or None, and the facts of the run."""
     progress, start, trouble = Progress(path.name, len(nb.cells)), time.time(), None
+    for cell in (cell for cell in nb.cells if cell.cell_type == "code"):
+        cell.outputs, cell.execution_count = [], None  # of an earlier run
     facts = {"code_sha256": code_digest(nb), "processor_name": processor_name()}
     nb.cells.append(nbformat.v4.new_code_cell(FACTS, metadata={"tags": ["raises-exception"]}))
     client = NotebookClient(
@@ -169,7 +184,6 @@ def execute(nb, path):
         timeout=None,
         kernel_name="python3",
         record_timing=False,
-        coalesce_streams=True,
         extra_arguments=["--log-level=ERROR"],  # else ipykernel warns of eavesdropping on this very machine
         resources={"metadata": {"path": str(path.parent)}},
         shutdown_kernel="immediate",
@@ -185,27 +199,38 @@ def execute(nb, path):
         trouble = f"{error.ename}: {error.evalue}"
     except DeadKernelError:
         trouble = "the kernel died, perhaps for want of memory"
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        trouble = "Ctrl-C"
+    except KeyboardInterrupt:
+        trouble = STOPS[0]
     except Exception as error:
         trouble = f"{type(error).__name__}: {error}"
     finally:
+        SAVING.set()
         progress.done.set()
     outputs = nb.cells.pop().outputs
     if progress.index > progress.cells:  # every cell of the notebook had run
         trouble = None
         facts["seconds"] = round(time.time() - start, 1)
         try:
-            facts.update(json.loads(outputs[0].text))
-        except (IndexError, AttributeError, ValueError):
+            facts.update(json.loads("".join(output.text for output in outputs if output.get("name") == "stdout")))
+        except ValueError:
             print(f"{path.name}  memory and threads could not be read", flush=True)
+    if trouble and not progress.index:
+        sys.exit(f"\n{path.name} was not begun:\n{trouble}")
     return trouble and f"{path.name} stopped in cell {progress.index} ({progress.heading}):\n{trouble}", facts
 
 
 def run(path):
     """Execute one notebook and put the executed one in its place."""
-    nb, partial = nbformat.read(path, as_version=4), path.with_suffix(".partial.ipynb")
+    partial = path.with_suffix(".partial.ipynb")
     home = path.parent.parent if path.parent.name == "deeper" else path.parent  # where paths in notebooks begin
+    try:
+        nb = nbformat.read(path, as_version=4)
+        nbformat.validate(nb)
+    except Exception as error:
+        sys.exit(f"{path} cannot be read as a notebook: {(str(error) or repr(error)).splitlines()[0]}")
+    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+        sys.exit(f"{path} could not be replaced by what is executed: neither it nor its folder may be read-only.")
+    SAVING.clear()
     nb.metadata.pop("sd_nano", None)
     trouble, facts = execute(nb, path)
     clean_outputs(nb, home)
@@ -226,11 +251,15 @@ def run(path):
 if __name__ == "__main__":
     if not sys.argv[1:]:
         sys.exit("There is no notebook here: name one, or call make run in the folder of 01.ddpm.ipynb.")
-    signal.signal(signal.SIGINT, ctrl_c)
+    for number in (getattr(signal, name, None) for name in ("SIGINT", "SIGTERM", "SIGHUP")):
+        if number and signal.getsignal(number) != signal.SIG_IGN:  # which nohup sets
+            signal.signal(number, stop)
     try:
         for notebook in sys.argv[1:]:
             run(Path(notebook).resolve())
-            if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # after the last cell of this one
-                raise KeyboardInterrupt
+            if STOPS:  # after its last cell
+                sys.exit(STOPS[0])
     except KeyboardInterrupt:
-        sys.exit("Ctrl-C")
+        sys.exit(STOPS[0])
+    except OSError as error:  # a full disk
+        sys.exit(f"\n{error.filename or notebook} cannot be written: {error.strerror}")
