@@ -7,7 +7,6 @@ ground, in one palette. Variants of a thing stay on one side of the splits. What
 
 import argparse
 import csv
-import io
 import os
 import re
 import sys
@@ -27,7 +26,7 @@ ENDINGS = re.compile(r"(\.(png|gif|bmp|jpe?g|tiff?|webp|psd|xcf|ase|aseprite|kra
 GROUNDS = ("white", "#181824", "#808080", "#4a6a8c", "#2c5a46", "#5a3a68")  # to choose from; what vanishes on white is light
 CLOSE, FEW = 48, 0.04  # levels of 255 that an eye can miss; the share of sprites that may vanish on white
 ALIKE, PART, SAME = 3, 0.1, 24  # levels on average, share of the ink; duplicates differ by at most 24 anywhere
-MOST_VARIANTS, RUN = 32, 8  # more files of one name are not variants of a thing: then only runs of 8 stay together
+MOST_VARIANTS, RUN = 32, 8  # more files of one name, or all of a class, are no variants: then only runs of 8 stay together
 NOISE = """icon image img pic picture photo sprite spritesheet sheet tile tileset texture frame px copy kopie copie a an and of
     the with from new at am pm untitled unnamed unbenannt layer ebene screen shot screenshot bildschirmfoto bitmap artboard asset
     download piskel pixil delay レイヤー 레이어 图层 スクリーンショット 스크린샷 屏幕截图""".split()  # words that say nothing
@@ -110,8 +109,7 @@ def read_captions(tables, notes):
         try:
             text = path.read_text(encoding="utf-8-sig")
             first = re.search(r"[,;\t]", re.sub(r'"[^"\n]*"', "", text))  # what follows the first name
-            rows = csv.reader(io.StringIO(text, newline=""), delimiter=first.group() if first else ",", skipinitialspace=True)
-            for row in filter(None, rows):
+            for row in filter(None, csv.reader(text.splitlines(True), delimiter=(first or ",")[0], skipinitialspace=True)):
                 captions[path.parent, clean(row[0].replace("\\", "/")).lower()] = split_words(" ".join(row[1:]))
         except (OSError, ValueError, csv.Error):
             notes["are tables that cannot be read: save them as UTF-8 text"].append(path)
@@ -247,20 +245,19 @@ def draw_sheet(data, path):
 def read_options(arguments):
     """The command line, checked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    option = parser.add_argument
-    option("folder", type=Path, help="a sub-folder a class, with pictures or sheets")
-    option("--out", type=Path, default=Path(__file__).resolve().parent / "sprites.npz", help="the file (data/sprites.npz)")
-    option("--sheet", type=Path, help="draw some sprites of each class into this PNG file")
-    option("--tile", help="cut what is larger into tiles of 16, or 32x48; or strips: only strips, into squares")
-    option("--margin", type=int, default=0, help="pixels around all the tiles of a sheet (0)")
-    option("--spacing", type=int, default=0, help="pixels between two tiles of a sheet (0)")
-    option("--key", help="a colour that is transparent (magenta), or its number in each picture's palette (0)")
-    option("--background", help="the colour of the ground (white, or one on which nothing vanishes)")
-    option("--smooth", action="store_true", help="average areas even where 16 divides the size")
-    option("--colours", type=int, default=64, help="the most colours, ground included (64)")
-    option("--min-word", type=int, default=20, help="sprites a word needs to be kept (20)")
-    option("--test", type=float, default=0.1, help="the share of test, and of validation (0.1)")
-    option("--novel", nargs="+", default=[], metavar="PAIR", help='pairs of words for the novel split: "blue slime"')
+    parser.add_argument("folder", type=Path, help="a sub-folder a class, with pictures or sheets")
+    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parent / "sprites.npz", help="data/sprites.npz")
+    parser.add_argument("--sheet", type=Path, help="draw some sprites of each class into this PNG file")
+    parser.add_argument("--tile", help="cut what is larger into tiles of 16, or 32x48; or strips: only strips, into squares")
+    parser.add_argument("--margin", type=int, default=0, help="pixels around all the tiles of a sheet (0)")
+    parser.add_argument("--spacing", type=int, default=0, help="pixels between two tiles of a sheet (0)")
+    parser.add_argument("--key", help="a colour that is transparent (magenta), or its number in each picture's palette (0)")
+    parser.add_argument("--background", help="the colour of the ground (white, or one on which nothing vanishes)")
+    parser.add_argument("--smooth", action="store_true", help="average areas even where 16 divides the size")
+    parser.add_argument("--colours", type=int, default=64, help="the most colours, ground included (64)")
+    parser.add_argument("--min-word", type=int, default=20, help="sprites a word needs to be kept (20)")
+    parser.add_argument("--test", type=float, default=0.1, help="the share of test, and of validation (0.1)")
+    parser.add_argument("--novel", nargs="+", default=[], metavar="PAIR", help='pairs of words for the novel split: "blue slime"')
     options = parser.parse_args(arguments)
     try:
         if options.tile and options.tile != "strips":
@@ -286,9 +283,10 @@ def pack(found, options, lost, notes):
     alpha, ground = sprites[..., 3:].astype(np.uint16), ImageColor.getrgb(name)[:3]
     before = ((sprites[..., :3] * alpha + np.array(ground, np.uint16) * (255 - alpha) + 127) // 255).astype(np.uint8)
     images, palette, there = to_palette(before, ground, options.colours)
-    sizes = Counter(row["thing"] for row in found)
-    things = [row["thing"] + f"/{i // RUN}" * (sizes[row["thing"]] > MOST_VARIANTS) for i, row in enumerate(found)]
-    groups = np.unique(things, return_inverse=True)[1]
+    sizes, classes = (Counter(row[key] for row in found) for key in ("thing", "label"))
+    for i, row in enumerate(found):
+        row["thing"] += f"/{i // RUN}" * (sizes[row["thing"]] > min(MOST_VARIANTS, classes[row["label"]] - 1))
+    groups = np.unique([row["thing"] for row in found], return_inverse=True)[1]
     reasons = find_duplicates(before, palette[images], groups, ground)
     flat = np.flatnonzero((images == images[:, :1, :1]).all((1, 2)))
     for i, why in {**reasons, **dict.fromkeys(flat, f"are empty, or of one colour on {name}")}.items():
@@ -303,7 +301,9 @@ def pack(found, options, lost, notes):
         split[[{*pair.lower().split()} <= {*row["words"]} for row in found]] = NOVEL
     split_off(split, labels, groups, {number: options.test for number in (TEST, VALIDATION) if number not in split})
     times = Counter(word for row, number in zip(found, split) if number == TRAIN for word in row["words"])
-    words = [[word for word in row["words"] if times[word] >= options.min_word] or row["label"].lower().split() for row in found]
+    rare = {word for row in found for word in row["words"] if times[word] < options.min_word}
+    words = [[word for word in row["words"] if word not in rare] or row["label"].lower().split() for row in found]
+    notes[f"are words of fewer than {options.min_word} sprites, not kept: see --min-word"] += sorted(rare.difference(*words))
     lacking = [name for k, name in enumerate(class_names) if {TRAIN, TEST, VALIDATION} - {*split[labels == k]}]
     notes["lack sprites for train, test or validation, and the notebooks need some of each: add others"] += lacking
     notes["so few sprites are learnt by heart: 200 would be better"] += [len(found)] if len(found) < 200 else []
@@ -328,15 +328,15 @@ def main(arguments=None):
         more = f" and {len(shown) - 5} more" if len(shown) > 5 else ""
         print(f"{kind:9}{len(things)} {sentence} ({', '.join(shown[:5])}{more})\n" * bool(things), end="")
     if not 1 <= len(names) <= 256:
-        raise SystemExit(f"{clean(options.folder)}: nothing to pack: {kept} sprites in {len(names)} classes (at most 256)")
-    packed, temporary = io.BytesIO(), options.out.with_name(f"{options.out.name}.{os.getpid()}.tmp")
-    np.savez_compressed(packed, **data)
+        where = "" if options.folder.is_dir() else f" is no folder (here is {Path.cwd()})"
+        raise SystemExit(f"{clean(options.folder)}{where}: nothing to pack: {kept} sprites in {len(names)} classes (at most 256)")
+    temporary = options.out.with_name(f"{options.out.name}.{os.getpid()}.npz")
     try:
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(packed.getvalue())  # there is never half a file
-        os.replace(temporary, options.out)
         if options.sheet:
             draw_sheet(data, options.sheet)
+        np.savez_compressed(temporary, **data)
+        os.replace(temporary, options.out)  # there is never half a file
     except OSError as error:
         if temporary.exists():
             temporary.unlink()

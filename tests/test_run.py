@@ -22,9 +22,10 @@ quick = pytest.mark.quick
 
 
 def write(path, *sources):
-    """A notebook of these code cells under a title."""
-    cells = [nbformat.v4.new_markdown_cell("# A title"), *map(nbformat.v4.new_code_cell, sources)]
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    """A notebook of these code cells under a title, each with an output of an earlier run."""
+    old = [nbformat.v4.new_output("stream", text="old")]
+    cells = [nbformat.v4.new_code_cell(source, outputs=old, execution_count=7) for source in sources]
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A title"), *cells]), path)
     return path
 
 
@@ -51,7 +52,8 @@ def runner(folder, *names, **env):
 
 def test_runner_executes_in_place_in_order_and_records_the_run(tmp_path):
     bar = "import sys\nfrom tqdm import tqdm\nfor _ in tqdm(range(50), file=sys.stdout, mininterval=0, miniters=1):\n    pass"
-    paths = [write(tmp_path / "08.small.ipynb", "import os\nprint(os.getcwd() + '/x')", bar)]
+    odd = "display({'image/png': 'A' * 40_000}, raw=True)\nprint('x' * 300_000)"  # no picture, and a line to be slow with
+    paths = [write(tmp_path / "08.small.ipynb", "import os\nprint(os.getcwd() + '/x')", bar, odd)]
     paths.append(write(tmp_path / "09.small.ipynb", "print(6 * 7)"))
     (tmp_path / "08.small.partial.ipynb").write_text("of an earlier run that broke off")
     for path in ("data/sprites.npz", "assets/a/w.pt", "assets/f.png", "assets/f.svg"):
@@ -60,10 +62,11 @@ def test_runner_executes_in_place_in_order_and_records_the_run(tmp_path):
     result = runner(tmp_path, "08.small.ipynb", "09.small.ipynb")
     assert (result.returncode, result.stderr) == (0, "")  # neither warnings of the kernel nor bars
     order = [line.split()[0] for line in result.stdout.splitlines() if line]
-    assert order == ["08.small.ipynb"] * 3 + ["09.small.ipynb"] * 2  # each of its code cells, and that it is done
+    assert order == ["08.small.ipynb"] * 4 + ["09.small.ipynb"] * 2  # each of its code cells, and that it is done
     first, second = (nbformat.read(path, as_version=4) for path in paths)
     assert first.cells[1].outputs[0].text == "./x\n"  # no machine paths
     (bar,) = (output.text for output in first.cells[2].outputs)
+    assert len(first.cells[3].outputs) == 2 and first.metadata["sd_nano"]["seconds"] < 25
     assert bar.count("50/50") == 1 and "\r" not in bar and len(bar.splitlines()) == 1
     for nb in (first, second):
         facts = nb.metadata["sd_nano"]
@@ -77,16 +80,16 @@ def test_runner_executes_in_place_in_order_and_records_the_run(tmp_path):
 
 STOPS = {"raise ValueError('one sentence')": "ValueError: one sentence", "import os\nos._exit(1)": "the kernel died"}
 if sys.platform != "win32":
-    STOPS["open('begun', 'w').close()\nimport time\ntime.sleep(300)"] = "09.bad.ipynb stopped in cell 3 (A title):\nCtrl-C"
+    SLEEP = "open('begun', 'w').close()\nimport time\ntime.sleep(300)"
+    STOPS.update({SLEEP: "09.bad.ipynb stopped in cell 3 (A title):\nCtrl-C", SLEEP + "\n": "cell 3 (A title):\nSIGHUP"})
 
 
-@pytest.mark.parametrize("source, said", STOPS.items(), ids=["an error", "a dead kernel", "Ctrl-C"][: len(STOPS)])
+@pytest.mark.parametrize("source, said", STOPS.items(), ids=["an error", "a dead kernel", "Ctrl-C", "closed"][: len(STOPS)])
 def test_what_had_run_is_kept_beside_the_notebook(source, said, tmp_path):
-    path = write(tmp_path / "09.bad.ipynb", "print('kept')", source)
-    before = path.read_bytes()
-    command = [sys.executable, str(ROOT / "tools" / "run_notebooks.py"), path.name]
+    path = write(tmp_path / "09.bad.ipynb", "print('kept')", source, "'never run'")
+    before, command = path.read_bytes(), [sys.executable, str(ROOT / "tools" / "run_notebooks.py"), path.name]
     pipes = {"cwd": tmp_path, "stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    for seconds in (0.2, 1.2, 1.6, 2.4) if "sleep" in source else ():  # while it starts, and twice
+    for seconds in (0.2, 1.2, 1.6, 2.4) if "Ctrl-C" in said else ():  # while it starts, and twice
         process = subprocess.Popen(command, **pipes)
         for wait in (seconds, 0.1):
             time.sleep(wait)
@@ -96,13 +99,20 @@ def test_what_had_run_is_kept_beside_the_notebook(source, said, tmp_path):
     process = subprocess.Popen(command, **pipes)
     while not (tmp_path / "begun").exists() and process.poll() is None:
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGHUP if "SIGHUP" in said else signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert (process.returncode, said in stderr, "Traceback" in stderr) == (1, True, False), stderr
-    assert "What had run is in 09.bad.partial.ipynb" in stderr
-    assert path.read_bytes() == before
+    assert "What had run is in 09.bad.partial.ipynb" in stderr and path.read_bytes() == before
     nb = nbformat.read(tmp_path / "09.bad.partial.ipynb", as_version=4)
-    assert nb.cells[1].outputs[0].text == "kept\n" and len(nb.cells) == 3 and "sd_nano" not in nb.metadata
+    assert nb.cells[1].outputs[0].text == "kept\n" and len(nb.cells) == 4 and "sd_nano" not in nb.metadata
+    assert nb.cells[3].outputs == []  # not of the earlier run
+
+
+@pytest.mark.parametrize("content", [None, "[]", "{}", "not JSON", "{"])
+def test_what_is_no_notebook_is_said_in_one_sentence(content, tmp_path):
+    None if content is None else (tmp_path / "09.bad.ipynb").write_text(content)
+    result = runner(tmp_path, "09.bad.ipynb")
+    assert "09.bad.ipynb cannot be read as a notebook: " in result.stderr and result.stderr.count("\n") == result.returncode == 1
 
 
 @pytest.mark.parametrize("module", ["resource", "torch"])
