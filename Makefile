@@ -38,7 +38,7 @@ test-browser: $(VENV)/browser-ready $(VENV)/web-ready  ## use the notebooks and 
 	$(BIN)/python -m pytest tests/test_web.py
 
 lab: $(VENV)/run-ready  ## open JupyterLab in this folder
-	$(BIN)/jupyter lab
+	$(BIN)/python -m jupyter lab
 
 lint: $(VENV)/test-ready  ## check and format the code, notebooks included
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format data tests tools && $(BIN)/ruff format --line-length 88 $(NOTEBOOKS) $(SHELF)
@@ -53,8 +53,9 @@ clean:  ## remove .venv and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache tools/.cache tools/__pycache__ tests/__pycache__
 
 $(VENV)/pyvenv.cfg:
+	@$(PYTHON) -c '' || { echo 'There is no Python that answers to $(PYTHON): install Python 3.8 or newer, or name yours, as in: make run PYTHON=python3.12'; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.8 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 8) else 0'
-	@$(PYTHON) -c 'import platform, sys; sys.exit("PyTorch on a Mac with an Intel processor needs Python 3.8 to 3.12: make PYTHON=python3.12") if platform.system() + platform.machine() == "Darwinx86_64" and sys.version_info >= (3, 13) else 0'
+	@$(PYTHON) -c 'import platform, sys; sys.exit("PyTorch on a Mac with an Intel processor needs Python 3.8 to 3.12: make run PYTHON=python3.12") if platform.system() + platform.machine() == "Darwinx86_64" and sys.version_info >= (3, 13) else 0'
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo 'This Python cannot make environments: install its venv, on Debian and Ubuntu by: sudo apt install python3-venv'; exit 1; }
 	$(PYTHON) -m venv $(if $(wildcard $@),--clear) $(VENV)
 

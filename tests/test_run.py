@@ -193,7 +193,7 @@ platform.system, platform.machine, sys.version_info = lambda: "Darwin", lambda: 
 sys.modules["ensurepip"] = None
 """
 PYTHONS = [("x86_64", (3, 7, 9), "Python 3.8 or newer is needed"), ("x86_64", (3, 12, 1), "install its venv")]
-PYTHONS += [("x86_64", (3, 13, 0), "needs Python 3.8 to 3.12: make PYTHON="), ("arm64", (3, 13, 0), "install its venv")]
+PYTHONS += [("x86_64", (3, 13, 0), "needs Python 3.8 to 3.12: make run PYTHON="), ("arm64", (3, 13, 0), "install its venv")]
 
 
 @quick
