@@ -81,10 +81,10 @@ def test_runner_executes_in_place_in_order_and_records_the_run(tmp_path):
 STOPS = {"raise ValueError('one sentence')": "ValueError: one sentence", "import os\nos._exit(1)": "the kernel died"}
 if sys.platform != "win32":
     SLEEP = "open('begun', 'w').close()\nimport time\ntime.sleep(300)"
-    STOPS.update({SLEEP: "09.bad.ipynb stopped in cell 3 (A title):\nCtrl-C", SLEEP + "\n": "cell 3 (A title):\nSIGHUP"})
+    STOPS.update({SLEEP: "09.bad.ipynb stopped in cell 3 (A title):\nCtrl-C", SLEEP + "\n": "cell 3 (A title):\nSIGTERM"})
 
 
-@pytest.mark.parametrize("source, said", STOPS.items(), ids=["an error", "a dead kernel", "Ctrl-C", "closed"][: len(STOPS)])
+@pytest.mark.parametrize("source, said", STOPS.items(), ids=["an error", "a dead kernel", "Ctrl-C", "SIGTERM"][: len(STOPS)])
 def test_what_had_run_is_kept_beside_the_notebook(source, said, tmp_path):
     path = write(tmp_path / "09.bad.ipynb", "print('kept')", source, "'never run'")
     before, command = path.read_bytes(), [sys.executable, str(ROOT / "tools" / "run_notebooks.py"), path.name]
@@ -99,7 +99,7 @@ def test_what_had_run_is_kept_beside_the_notebook(source, said, tmp_path):
     process = subprocess.Popen(command, **pipes)
     while not (tmp_path / "begun").exists() and process.poll() is None:
         time.sleep(0.1)
-    process.send_signal(signal.SIGHUP if "SIGHUP" in said else signal.SIGINT)
+    process.send_signal(signal.SIGTERM if "SIGTERM" in said else signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert (process.returncode, said in stderr, "Traceback" in stderr) == (1, True, False), stderr
     assert "What had run is in 09.bad.partial.ipynb" in stderr and path.read_bytes() == before
