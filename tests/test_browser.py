@@ -40,15 +40,12 @@ def chromium():
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory):
     """JupyterLab on a copy of the notebooks: (its folder, its address)."""
-    base = tmp_path_factory.mktemp("lab")
-    folder = base / "work"
-    folder.mkdir()
+    base, folder = (tmp_path_factory.mktemp(name) for name in ("lab", "work"))
     for name in [*NOTEBOOKS, "assets", "data"]:
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copyfile)(ROOT / name, folder / name)
     (base / "labconfig").mkdir()
     (base / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(SETTINGS))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     env = {**os.environ, "JUPYTER_TOKEN": "test", "JUPYTERLAB_SETTINGS_DIR": str(base / "settings")}
     env.update(JUPYTERLAB_WORKSPACES_DIR=str(base), JUPYTER_CONFIG_DIR=str(base), JUPYTER_RUNTIME_DIR=str(base / "runtime"))

@@ -1,4 +1,4 @@
-"""The mathematics of 01.ddpm.ipynb: against diffusers, Bayes and closed forms. Nothing real is trained."""
+"""The mathematics of 01.ddpm.ipynb: against diffusers and closed forms (Bayes: test_deeper.py). Nothing real is trained."""
 
 import ast
 
@@ -63,9 +63,7 @@ def notebook(T=500):
     return small("01.ddpm.ipynb", T=T, BATCH=8, WIDTH=16)
 
 
-@pytest.fixture
-def nb():
-    return notebook()
+nb = pytest.fixture(name="nb")(notebook)
 
 
 @pytest.fixture

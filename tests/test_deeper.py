@@ -68,7 +68,7 @@ def test_definitions_of_executes_definitions_and_constants_alone_and_says_what_c
     (tmp_path / "x.ipynb").write_text(json.dumps({"cells": cells}), "utf-8")
     found = module.definitions_of("x.ipynb")
     found.other = 21
-    assert found.f() == 42 and sorted(n for n in vars(found) if n[0] != "_") == ["A", "TWO", "f", "math", "other", "pi"]
+    assert found.f() == 42 and sorted(n for n in vars(found) if n[:2] != "__") == ["A", "TWO", "f", "math", "other", "pi"]
     (tmp_path / "empty.ipynb").write_text("")
     (tmp_path / "half.ipynb").write_text("{half")
     for name in ("none", "empty", "half"):
@@ -100,14 +100,23 @@ def test_distances_of_distributions_are_their_closed_form_and_their_definition()
     assert abs(energy[0]) < 1 < energy[1]
 
 
-def test_the_product_of_two_gaussians_is_the_posterior():
-    grid = torch.linspace(-8, 8, 4001)
+def test_a_step_of_algorithm_2_draws_from_the_posterior_of_bayes_the_product_of_two_gaussians():
+    grid = torch.linspace(-8, 8, 400_001, dtype=torch.double)
     nb = shelf("samplers", grid=grid, cell=(grid[1] - grid[0]).item())
-    for x_0, x_t, a_prev, alpha in ((0.4, -1.0, 0.7, 0.9), (-1.0, 2.0, 0.1, 0.5)):
-        product = nb.multiply(x_0, x_t, a_prev, alpha)[2] * nb.cell
-        mean = (product * grid).sum().item()
-        found = mean, (product * (grid - mean) ** 2).sum().item()
-        assert found == pytest.approx(nb.posterior(x_0, x_t, a_prev, alpha), rel=1e-3)
+    for s, t in ((1, 2), (299, 300), (100, 400)):
+        ddpm, means, kept = test_ddpm.notebook(), [], []
+        a_prev, a = ddpm.alpha_bar[[s, t]].tolist()
+        for x_t in (0.5, 0.4):
+            product = nb.multiply(0.4, x_t, a_prev, a / a_prev)[2] * nb.cell
+            means.append((product * grid).sum().item())
+            variance = (product * (grid - means[-1]) ** 2).sum().item()
+            assert (means[-1], variance) == pytest.approx(nb.posterior(0.4, x_t, a_prev, a / a_prev), rel=1e-3)
+        ddpm.alpha_bar, ddpm.T = ddpm.alpha_bar[[0, s, t]], 2  # so that the first step goes from t to s
+        torch.manual_seed(0)
+        ddpm.sample_ancestral(None, lambda net, x, t, y, kept=kept: kept.append(x) or 0 * x + 0.4, torch.zeros(300).long())
+        rest = kept[1] - means[1] - (means[0] - means[1]) / 0.1 * (kept[0] - 0.4)  # the mean is a straight line in x_t
+        assert (rest.mean().item(), (rest * kept[0]).mean().item()) == pytest.approx((0, 0), abs=5e-3)
+        assert rest.var().item() == pytest.approx(variance, rel=0.02)
 
 
 def test_targets_are_tied_together_and_the_ideal_guess_is_the_mean_of_the_posterior_over_the_training_sprites():

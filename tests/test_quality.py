@@ -88,9 +88,8 @@ def test_wrong_labels_and_wrong_words_are_seen_and_precision_falls_where_recall_
     good, bad = yard.words_found(real), yard.words_found(shifted)
     assert quality.class_accuracy(yard.judges[0], shifted) < 0.01 < 0.99 < quality.class_accuracy(yard.judges[0], real)
     assert all(good[key] > 0.97 and bad[key] < good[key] - 0.2 for key in ("word_accuracy", "word_precision"))
-    # a sprite with two foods in it has the word that was asked for, and one that was not
     food = yard.half_a.take(np.flatnonzero(yard.half_a.labels == yard.classes.index("food")))
-    both = food.images.copy()
+    both = food.images.copy()  # a sprite with two foods has the word that was asked for, and one that was not
     both[:, :, 8:] = np.roll(food.images, 1, axis=0)[:, :, 8:]
     asked, alone = yard.words_found(food._replace(images=both)), yard.words_found(food)
     assert asked["word_precision"] < alone["word_precision"] - 0.1
@@ -103,8 +102,7 @@ def test_wrong_labels_and_wrong_words_are_seen_and_precision_falls_where_recall_
 
 def test_mud_and_less_variety_are_far_away_and_wrong_labels_and_flat_squares_useless(yard, real):
     """Noise is not useless: the classes of noisy sprites can still be learnt from them, so mud is no control of this."""
-    noise = np.random.RandomState(0).normal(0, 60, real.images.shape)
-    noisy = np.clip(real.images + noise, 0, 255).astype(np.uint8)
+    noisy = np.clip(real.images + np.random.RandomState(0).normal(0, 60, real.images.shape), 0, 255).astype(np.uint8)
     good, bad = yard.figures(real), yard.figures(Sprites(noisy, real.labels, real.captions))
     least = {"sprite_fid": 1.8, "sprite_fid_2": 3, "kid": 3, "kid_2": 3, "crispness": 3}  # the first reads through noise
     assert all(bad[key] > factor * good[key] for key, factor in least.items()), (good, bad)

@@ -113,16 +113,15 @@ def visit(chromium, packages):
         route.fulfill(path=file, headers={"Access-Control-Allow-Origin": "*"})
 
     def open_page(address="", first="", routes=None, wait=True, **options):
-        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
-        page = context.new_page()
+        page = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options}).new_page()
         pages.append(page)
         page.asked, page.errors, page.may_fail = [], [], bool(routes)
         page.on("request", lambda request: page.asked.append(request.url))
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         page.on("console", lambda said: page.errors.append(said.text) if said.type == "error" else None)
-        context.route(re.compile("^https?://(?!127)"), lambda route: route.abort())
+        page.context.route(re.compile("^https?://(?!127)"), lambda route: route.abort())
         for pattern, act in {f"{CDN}*": library, **(routes or {})}.items():
-            context.route(pattern, act)
+            page.context.route(pattern, act)
         page.add_init_script(first)
         page.goto(f"{httpd.url}/{address}")
         if wait:

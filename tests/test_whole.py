@@ -55,12 +55,11 @@ def test_twice_stopped_in_the_first_step_and_alone(name, offline, tmp_path):
     folder, parameters = lay_out(tmp_path / "work"), TINY[name[:2]]
     if name == NOTEBOOKS[2]:
         save_vae(folder)
-    env = {**os.environ, "PYTHONPATH": str(offline)}
+    env = {key: value for key, value in os.environ.items() if key not in ("MPLBACKEND", "XDG_CACHE_HOME", "XDG_CONFIG_HOME")}
+    env["PYTHONPATH"] = str(offline)
     for variable in ("HOME", "TMPDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR", "TORCHINDUCTOR_CACHE_DIR"):
         env[variable] = str(tmp_path / variable)
         (tmp_path / variable).mkdir()
-    for variable in ("MPLBACKEND", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
-        env.pop(variable, None)
     nb = execute(thrice(read(name), solutions(name)), folder, env, TRAIN=True, **parameters)
     assert not errors_and_stderr(nb)
     (trained,) = (cell.outputs[0].text.split() for cell in nb.cells if cell.id == "trained")  # the same weights twice
